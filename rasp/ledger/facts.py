@@ -1,0 +1,119 @@
+"""What the ledger knows about an event once it has been entered: the input of the rules, and nothing else."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from rasp.ledger.live import LiveValue
+from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.model import Location
+
+
+class Evidence(enum.Enum):
+    """How sure a second release is (DESIGN 3.3)."""
+
+    CERTAIN = "certain"
+    """Native, explicit, or it raised for lack of the entry."""
+    IDEMPOTENT = "idempotent"
+    """A form that also means "clear if present"."""
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Fact:
+    """Common to all: whose credential, the events so far with the judged one last, and the request it belongs to.
+
+    ``place`` overrides where the last event happened; ``replaceable``, ``skippable`` and ``raisable`` say what can
+    still be done about it.
+    """
+
+    live: LiveValue | None
+    trail: tuple[Occurrence, ...]
+    scope: RequestScope | None
+    place: Location | None = None
+    replaceable: bool = False
+    skippable: bool = False
+    raisable: bool = True
+    span: tuple[str, str] | None = None
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class SecondRelease(Fact):
+    """A slot whose epoch a release has already ended was released again."""
+
+    evidence: Evidence
+    same_path: bool = False
+    native: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class UsedAfterRelease(Fact):
+    """A released native handle or explicit hold was used."""
+
+    native: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class ReleasedUnacquired(Fact):
+    """A release of what this process never saw acquired."""
+
+    native: bool = False
+    declared: bool = True
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class LeftHeld(Fact):
+    """An explicit hold or native handle was still held when its request or the process ended."""
+
+    at_exit: bool = False
+    native: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Exposure(Fact):
+    """A raw credential stands where it must not."""
+
+    sink: str
+    short: bool = False
+    lowered: bool = False
+    in_url: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class RawKey(Fact):
+    """An entry was stored in a cache under a raw credential."""
+
+    session_store: bool = False
+    short: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Reuse(Fact):
+    """Two requests had it at once. ``how``: slot_lost, slot_taken, single_use, native."""
+
+    how: str
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Leak(Fact):
+    """One caller's credential serves another's request. ``how``: g, g_left, verified, response."""
+
+    how: str
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Replay(Fact):
+    """A single-use credential was accepted twice."""
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Unverified(Fact):
+    """A presented token was trusted though nobody checked its signature."""
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Weak(Fact):
+    """A presented credential is too short, or a placeholder."""
+
+    placeholder: bool = False
+    label: str = field(default="")

@@ -1,0 +1,354 @@
+"""The live values of the process: the only place that keeps credentials raw, and how text is searched for them.
+
+A value enters when a request presents it and stays while that request is in flight; accepted values stay for the
+grace time, service values for good. Nothing is ever rebuilt: a value's chunks are put into one dictionary and taken
+out again, so that a search costs the same whatever the number of live values.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from rasp.ledger.fingerprints import Fingerprint
+from rasp.ledger.forms import CHUNK, RUN, RUN_CHARACTERS, Form, chunks_of, forms_of
+from rasp.ledger.strength import FULL_LENGTH, Strength, secret_span, strength
+from rasp.model import Credential, Kind
+
+SCAN_LIMIT = 262_144
+"""Characters of one text that are searched; what lies behind them is counted as dropped."""
+_SHARED_CHUNK = 16
+_BYTES = 4 * 1024 * 1024
+_TO_RUNS = str.maketrans({chr(c): " " for c in range(128) if chr(c) not in RUN_CHARACTERS})
+
+
+class Rank(enum.IntEnum):
+    """How well a value is established; the higher stays longer and is never evicted by a lower one."""
+
+    PRESENTED = 0
+    ANSWERED = 1
+    VERIFIED = 2
+    SERVICE = 3
+
+
+class LiveValue:
+    """A raw credential in memory. Its ``repr`` is its mask."""
+
+    __slots__ = (
+        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "presented_in_header",
+        "rank", "redeemed", "short", "source", "text", "until",
+    )  # fmt: skip
+
+    def __init__(self, text: str, kind: Kind, source: str, fingerprint: Fingerprint) -> None:
+        self.text = text
+        self.kind = kind
+        self.source = source
+        self.exact: list[str] = [text]
+        self.forms: list[Form] = []
+        self.short = False
+        self.in_flight = 0
+        self.rank = Rank.PRESENTED
+        self.until = 0.0
+        self.jti: str | None = None
+        self.presented_in_header = False
+        self.redeemed = False
+        self._fingerprint = fingerprint
+        self._credential: Credential | None = None
+        self._digests: dict[int, tuple[str, ...]] = {}
+
+    @property
+    def credential(self) -> Credential:
+        """What may leave the process; worked out when first asked for."""
+        made = self._credential
+        if made is None or made.kind is not self.kind:
+            hidden = self.kind is Kind.BASIC or len(self.text) < FULL_LENGTH
+            made = Credential(self.kind, self._fingerprint(self.text), self.source, None if hidden else len(self.text))
+            self._credential = made
+        return made
+
+    def digests(self, length: int) -> tuple[str, ...]:
+        """The value's digests of that many hex digits (md5, sha1, sha256, sha512, blake2b)."""
+        found = self._digests.get(length)
+        if found is None:
+            raw = self.text.encode("utf-8", "surrogateescape")
+            found = tuple(make(raw) for make in _DIGESTS.get(length, ()))
+            self._digests[length] = found
+        return found
+
+    def __repr__(self) -> str:
+        return self.credential.mask
+
+
+_DIGESTS: dict[int, tuple[Callable[[bytes], str], ...]] = {
+    32: (
+        lambda raw: hashlib.md5(raw, usedforsecurity=False).hexdigest(),
+        lambda raw: hashlib.blake2b(raw, digest_size=16).hexdigest(),
+    ),
+    40: (
+        lambda raw: hashlib.sha1(raw, usedforsecurity=False).hexdigest(),
+        lambda raw: hashlib.blake2b(raw, digest_size=20).hexdigest(),
+    ),
+    64: (
+        lambda raw: hashlib.sha256(raw).hexdigest(),
+        lambda raw: hashlib.blake2b(raw, digest_size=32).hexdigest(),
+    ),
+    128: (
+        lambda raw: hashlib.sha512(raw).hexdigest(),
+        lambda raw: hashlib.blake2b(raw).hexdigest(),
+    ),
+}
+DIGEST_LENGTHS = tuple(sorted(_DIGESTS, reverse=True))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hit:
+    """A live value found in a text, from ``start`` to ``end``; ``whole`` unless only a fragment of it stands there."""
+
+    live: LiveValue
+    start: int
+    end: int
+    whole: bool
+
+
+class LiveValues:
+    """The index of live values. Thread-safe; no lock is held while a text is searched."""
+
+    def __init__(self, fingerprint: Fingerprint, clock: Callable[[], float], limit: int, grace: float) -> None:
+        self._fingerprint = fingerprint
+        self._clock = clock
+        self._limit = limit
+        self._grace = grace
+        self._lock = threading.RLock()
+        self._exact: dict[str, LiveValue] = {}
+        self._chunks: dict[str, tuple[tuple[LiveValue, Form, int], ...]] = {}
+        self._shorts: dict[str, LiveValue] = {}
+        self._odd: dict[str, LiveValue] = {}
+        self._kept: dict[Rank, OrderedDict[LiveValue, None]] = {rank: OrderedDict() for rank in Rank}
+        self._bytes = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return sum(len(kept) for kept in self._kept.values())
+
+    def get(self, text: str) -> LiveValue | None:
+        """The live value that a text is, exactly, with or without its scheme word."""
+        return self._exact.get(text)
+
+    def find(self, text: str, limit: int = SCAN_LIMIT) -> list[Hit]:
+        """The live values that stand in a text, in any form; each stretch of the text once, in order."""
+        if not self._exact:
+            return []
+        if len(text) > limit:
+            self.dropped += 1
+            text = text[:limit]
+        chunks, shorts = self._chunks, self._shorts
+        for run in text.translate(_TO_RUNS).split() if text.isascii() else RUN.findall(text):
+            size = len(run)
+            if size >= CHUNK:
+                for at in range(size - CHUNK + 1):
+                    if run[at : at + CHUNK] in chunks:
+                        return self._locate(text)
+            if run in shorts:
+                return self._locate(text)
+        if self._odd and any(odd in text for odd in tuple(self._odd)):
+            return self._locate(text)
+        return []
+
+    def _locate(self, text: str) -> list[Hit]:
+        """The slow path, once something is there: every hit with its place."""
+        hits: list[Hit] = []
+        for match in RUN.finditer(text):
+            run, begin = match.group(), match.start()
+            at = 0
+            while at <= len(run) - CHUNK:
+                hit = self._at(text, begin + at)
+                if hit is not None:
+                    hits.append(hit)
+                    at = max(hit.end - begin, at + 1)
+                else:
+                    at += 1
+            short = self._shorts.get(run)
+            if short is not None:
+                hits.append(Hit(short, begin, match.end(), True))
+        for odd, live in tuple(self._odd.items()):
+            hits += _occurrences(text, odd, live)
+        return _without_overlaps(hits)
+
+    def _at(self, text: str, at: int) -> Hit | None:
+        best: Hit | None = None
+        for live, form, chunk_at in self._chunks.get(text[at : at + CHUNK], ()):
+            found = form.match(text, chunk_at, at)
+            if found is not None:
+                start, end, whole = found
+                if best is None or (whole, end - start) > (best.whole, best.end - best.start):
+                    best = Hit(live, start, end, whole)
+        return best
+
+    def enter(self, text: str, kind: Kind, source: str, also: Iterable[str] = ()) -> LiveValue | None:
+        """A request presents a value: it is live from now on, until ``leave``.
+
+        Args:
+            text: the value, without scheme word.
+            kind: what it is used as; a value known as ``service`` keeps that kind.
+            source: where it was found.
+            also: further texts that are this value whole, such as the header with its scheme word.
+
+        Returns:
+            the live value, or ``None`` where the value does not count.
+        """
+        with self._lock:
+            live = self._exact.get(text)
+            if live is None:
+                live = self._add(text, kind, source, also)
+                if live is None:
+                    return None
+            elif kind is Kind.SERVICE or (kind is Kind.SINGLE_USE and live.kind is not Kind.SERVICE):
+                live.kind = kind
+            live.in_flight += 1
+            return live
+
+    def leave(self, live: LiveValue, rank: Rank) -> None:
+        """A request that presented a value ended; ``rank`` is what it established about it."""
+        with self._lock:
+            live.in_flight -= 1
+            self._establish(live, max(rank, live.rank))
+
+    def raise_rank(self, live: LiveValue, rank: Rank) -> None:
+        """A value was verified or looked up with a hit, or is the app's own."""
+        if rank > live.rank:
+            with self._lock:
+                self._establish(live, rank)
+
+    def _establish(self, live: LiveValue, rank: Rank) -> None:
+        self._kept[live.rank].pop(live, None)
+        if live.text not in self._exact:
+            return
+        if rank is Rank.PRESENTED and live.in_flight <= 0:
+            self._forget(live)
+            return
+        live.rank = rank
+        live.until = self._clock() + self._grace
+        self._kept[rank][live] = None
+        self._shrink(live)
+
+    def expire(self) -> None:
+        """Forgets what is past its grace time; cheap when nothing is."""
+        now = self._clock()
+        for rank in (Rank.ANSWERED, Rank.VERIFIED):
+            kept = self._kept[rank]
+            while kept:
+                live = next(iter(kept), None)
+                if live is None or live.until > now:
+                    break
+                with self._lock:
+                    if kept.pop(live, self) is not self:
+                        if live.in_flight > 0:
+                            live.rank = Rank.PRESENTED
+                            self._kept[Rank.PRESENTED][live] = None
+                        else:
+                            self._forget(live)
+
+    def clear(self) -> None:
+        """Forgets everything but service values and what requests in flight still hold."""
+        with self._lock:
+            for rank in (Rank.PRESENTED, Rank.ANSWERED, Rank.VERIFIED):
+                for live in tuple(self._kept[rank]):
+                    if live.in_flight <= 0:
+                        del self._kept[rank][live]
+                        self._forget(live)
+
+    def renew_lock(self) -> None:
+        """After a fork: the lock may have been held by a thread that does not exist here."""
+        self._lock = threading.RLock()
+
+    def _add(self, text: str, kind: Kind, source: str, also: Iterable[str]) -> LiveValue | None:
+        how = strength(text)
+        texts = [text, *also]
+        if how is Strength.NONE and not any(strength(other) is Strength.FULL for other in texts[1:]):
+            return None
+        live = LiveValue(text, kind, source, self._fingerprint)
+        live.short = how is Strength.SHORT
+        self._exact[text] = live
+        for number, value in enumerate(texts):
+            if number:
+                live.exact.append(value)
+                self._exact.setdefault(value, live)
+            if strength(value) is not Strength.NONE and not (number and " " in value):
+                self._enter_forms(live, value, signed=kind is Kind.SESSION)
+        self._bytes += len(text)
+        self._kept[Rank.PRESENTED][live] = None
+        self._shrink(live)
+        return live
+
+    def _enter_forms(self, live: LiveValue, value: str, *, signed: bool) -> None:
+        if strength(value) is Strength.SHORT:
+            place = self._shorts if RUN.fullmatch(value) else self._odd
+            place.setdefault(value, live)
+            live.forms.append(Form(value, 0, 0))
+            return
+        for form in forms_of(value, secret_span(value, signed=signed)):
+            chunks = chunks_of(form)
+            live.forms.append(form)
+            if not chunks:
+                self._odd.setdefault(form.text, live)
+            for chunk, at in chunks:
+                there = self._chunks.get(chunk, ())
+                if len(there) < _SHARED_CHUNK:
+                    self._chunks[chunk] = (*there, (live, form, at))
+
+    def _forget(self, live: LiveValue) -> None:
+        for value in live.exact:
+            if self._exact.get(value) is live:
+                del self._exact[value]
+        for form in live.forms:
+            for place in (self._shorts, self._odd):
+                if place.get(form.text) is live:
+                    del place[form.text]
+            for chunk, _ in chunks_of(form):
+                left = tuple(entry for entry in self._chunks.get(chunk, ()) if entry[0] is not live)
+                if left:
+                    self._chunks[chunk] = left
+                else:
+                    self._chunks.pop(chunk, None)
+        self._bytes -= len(live.text)
+
+    def _shrink(self, newest: LiveValue) -> None:
+        """Holds the bounds: answered values go first, verified ones only for verified ones or when none is left."""
+        while len(self) > self._limit or self._bytes > _BYTES:
+            for rank in (Rank.ANSWERED, Rank.VERIFIED, Rank.PRESENTED):
+                oldest = next((live for live in self._kept[rank] if live is not newest), None)
+                if oldest is not None and (rank <= newest.rank or rank is Rank.ANSWERED):
+                    break
+            else:
+                oldest, rank = newest, newest.rank
+            self.dropped += 1
+            self._kept[rank].pop(oldest, None)
+            self._forget(oldest)
+            if oldest is newest:
+                return
+
+
+def _occurrences(text: str, wanted: str, live: LiveValue) -> list[Hit]:
+    """Where a value with few token characters in a row stands; a short one only as a whole delimited run."""
+    hits = []
+    at = text.find(wanted)
+    while at >= 0:
+        end = at + len(wanted)
+        joined = (at > 0 and text[at - 1] in RUN_CHARACTERS) or (end < len(text) and text[end] in RUN_CHARACTERS)
+        if not (live.short and joined):
+            hits.append(Hit(live, at, end, True))
+        at = text.find(wanted, end)
+    return hits
+
+
+def _without_overlaps(hits: list[Hit]) -> list[Hit]:
+    """The hits in order of place; of overlapping ones the first and longest."""
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
+        if not kept or hit.start >= kept[-1].end:
+            kept.append(hit)
+    return kept

@@ -1,0 +1,220 @@
+"""Request scopes: what belongs to one WSGI request, and until when it is in flight (DESIGN 3.2)."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from rasp.ledger.live import LiveValue, LiveValues, Rank
+from rasp.ledger.places import CallPath
+from rasp.model import Action
+
+if TYPE_CHECKING:
+    from rasp.errors import RaspViolation
+
+VALUES_PER_REQUEST = 16
+EVENTS_PER_REQUEST = 512
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Occurrence:
+    """One event as the ledger keeps it: nothing rendered yet. ``slot`` never holds a raw credential."""
+
+    action: Action
+    holder: str
+    slot: str | None
+    path: CallPath
+    scope: RequestScope | None
+    thread: str
+    at: float
+    live: LiveValue | None
+    span: tuple[str, str] | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Candidate:
+    """A value under a weak name: it counts only once it was verified or looked up with a hit."""
+
+    text: str
+    kind_word: str
+    source: str
+
+
+class RequestScope:
+    """Everything that happens for one WSGI request, its body included.
+
+    Attributes:
+        presented: what the caller presented, in order; a dict for its speed.
+        issued: what the app made or named in this request.
+        known: further credentials seen here that the caller did not present.
+        lost: cache slots that this request stored and another one released, by slot id.
+        violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
+    """
+
+    __slots__ = (
+        "__weakref__", "app", "attempted", "body", "candidates", "cleanup", "dropped", "ended", "environ", "events",
+        "excluded", "greenlet", "id", "ident", "issued", "known", "lost", "method", "overlaps", "parent_span",
+        "presented", "returned", "route", "slots", "started", "started_ns", "status", "thread", "thread_ref",
+        "traceparent", "unverified", "verified", "view", "violations",
+    )  # fmt: skip
+
+    def __init__(self, method: str, environ: dict[str, Any] | None) -> None:
+        self.id = token_hex(8)
+        self.method = method if method in METHODS else "OTHER"
+        self.environ = environ
+        self.route: str | None = None
+        self.status: int | None = None
+        self.app: object = None
+        self.view: object = None
+        self.started = time.perf_counter()
+        self.started_ns = time.time_ns()
+        self.ident = identity()
+        thread = threading.current_thread()
+        self.thread = thread.name
+        self.thread_ref = weakref.ref(thread)
+        self.greenlet = current_greenlet()
+        self.ended = False
+        self.returned = False
+        self.presented: dict[LiveValue, None] = {}
+        self.issued: dict[LiveValue, None] = {}
+        self.known: dict[LiveValue, None] = {}
+        self.verified: set[LiveValue] = set()
+        self.attempted: set[LiveValue] = set()
+        self.unverified: dict[LiveValue, Occurrence] = {}
+        self.candidates: dict[str, Candidate] = {}
+        self.excluded: set[str] = set()
+        self.overlaps: list[tuple[LiveValue, RequestScope]] = []
+        self.events: list[Occurrence] = []
+        self.slots: dict[int, Any] = {}
+        self.lost: dict[int, Occurrence] = {}
+        self.violations: list[RaspViolation] = []
+        self.cleanup: list[Callable[[], None]] = []
+        self.body: Any = None
+        self.dropped = 0
+        self.parent_span: tuple[str, str] | None = None
+        self.traceparent: str | None = None
+
+    def knows(self, live: LiveValue) -> bool:
+        """Whether a credential belongs to this request: presented, issued, or seen first here."""
+        return live in self.presented or live in self.issued or live in self.known
+
+    def note(self, occurrence: Occurrence) -> None:
+        """Adds to the request's record; beyond its bound events are only counted."""
+        if len(self.events) < EVENTS_PER_REQUEST:
+            self.events.append(occurrence)
+        else:
+            self.dropped += 1
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the request goes on: it has not ended, and its thread or greenlet still lives."""
+        if self.ended:
+            return False
+        if self.greenlet is not None:
+            greenlet = self.greenlet()
+            return greenlet is not None and not greenlet.dead
+        thread = self.thread_ref()
+        return thread is not None and thread.is_alive()
+
+
+def current_greenlet() -> Any:
+    """A weak reference to the running greenlet, where greenlets are in use beside the main one; else ``None``."""
+    module = sys.modules.get("greenlet")
+    if module is None:
+        return None
+    get = getattr(module, "getcurrent", None)
+    if get is None:
+        return None
+    running = get()
+    return None if running.parent is None else weakref.ref(running)
+
+
+def identity() -> int:
+    """What runs this code: the thread, or the greenlet inside it."""
+    module = sys.modules.get("greenlet")
+    if module is not None:
+        get = getattr(module, "getcurrent", None)
+        if get is not None:
+            running = get()
+            if running.parent is not None:
+                return id(running)
+    return threading.get_ident()
+
+
+@dataclass(slots=True, eq=False)
+class Scopes:
+    """Which scope is current, and which one each thread served last. One for the process."""
+
+    values: LiveValues
+    current: contextvars.ContextVar[RequestScope | None] = field(
+        default_factory=lambda: contextvars.ContextVar("rasp.scope", default=None)
+    )
+    last: dict[int, RequestScope] = field(default_factory=dict)
+    on_end: Callable[[RequestScope], None] = lambda scope: None  # noqa: E731
+
+    def here(self) -> RequestScope | None:
+        """The scope of the running code, if its request is still in flight."""
+        scope = self.current.get()
+        return scope if scope is not None and not scope.ended else None
+
+    def serving(self) -> RequestScope | None:
+        """The scope that this very thread or greenlet is inside a WSGI call of: what a sub-request belongs to."""
+        scope = self.current.get()
+        if scope is not None and not scope.ended and scope.ident == identity():
+            return scope
+        return None
+
+    def of_thread(self) -> RequestScope | None:
+        """The scope this thread served last, even if it ended: a server's access line belongs to it."""
+        return self.last.get(identity())
+
+    def open(self, scope: RequestScope) -> None:
+        """A new top-level request begins: the one this thread served before is over."""
+        before = self.last.get(scope.ident)
+        if before is not None and not before.ended:
+            self.end(before)
+        if len(self.last) > 64:
+            self._reap()
+        self.last[scope.ident] = scope
+
+    def end(self, scope: RequestScope) -> None:
+        """The request is over; what is judged at its end is judged now, once."""
+        if scope.ended:
+            return
+        scope.ended = True
+        self.on_end(scope)
+
+    def end_thread(self) -> None:
+        """Ends the request this thread served last, as at the end of a test."""
+        scope = self.last.pop(identity(), None)
+        if scope is not None:
+            self.end(scope)
+
+    def _reap(self) -> None:
+        """Ends the requests of threads that are gone."""
+        for ident, scope in tuple(self.last.items()):
+            if scope.ended or not scope.in_flight:
+                self.last.pop(ident, None)
+                self.end(scope)
+
+    def release_values(self, scope: RequestScope) -> None:
+        """What an ended request established about its credentials decides how long they stay live."""
+        answered = scope.status is not None and scope.status < 400
+        for live in scope.presented:
+            rank = Rank.PRESENTED
+            if live in scope.verified:
+                rank = Rank.VERIFIED
+            elif answered:
+                rank = Rank.ANSWERED
+            self.values.leave(live, rank)
+        for live in (*scope.issued, *scope.known):
+            self.values.leave(live, Rank.VERIFIED if live in scope.verified or answered else Rank.PRESENTED)

@@ -1,0 +1,127 @@
+"""Which credential a cache slot belongs to, read off its name: the value, a digest of it, or a verified ``jti``."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rasp.ledger.live import DIGEST_LENGTHS, LiveValue, LiveValues
+from rasp.ledger.masking import mask_runs
+from rasp.model import Kind
+
+JTI_LENGTH = 16
+BOUND = 20_000
+_HEX = re.compile(r"[0-9a-fA-F]{32,}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SlotMatch:
+    """A slot's credential and by what the name shows it: ``value``, ``digest`` or ``jti``."""
+
+    live: LiveValue
+    by: str
+    shown: str
+    short: bool = False
+
+
+class SlotNames:
+    """Reads slot names. Digests are worked out when a name holds hex digits of their length, once a value."""
+
+    def __init__(self, values: LiveValues) -> None:
+        self._values = values
+        self._jtis: OrderedDict[str, LiveValue] = OrderedDict()
+        self._digests: OrderedDict[str, LiveValue] = OrderedDict()
+
+    def learn_jti(self, jti: str, live: LiveValue) -> None:
+        """A JWT with this ``jti`` verified in this process."""
+        if len(jti) >= JTI_LENGTH:
+            live.jti = jti
+            _remember(self._jtis, jti, live)
+
+    def learn_digest(self, digest: str, live: LiveValue) -> None:
+        """``rasp.fingerprint`` gave out this name of a value."""
+        _remember(self._digests, digest, live)
+
+    def match(self, name: str, near: Iterable[LiveValue]) -> SlotMatch | None:
+        """The credential of a slot, ``None`` if the name shows none.
+
+        Args:
+            name: the slot's name, raw.
+            near: the request's own credentials, whose digests are looked for.
+        """
+        hits = self._values.find(name)
+        if hits:
+            hit = hits[0]
+            shown = name[: hit.start] + hit.live.credential.mask + name[hit.end :]
+            return SlotMatch(hit.live, "value", mask_runs(shown), hit.live.short)
+        return self._by_digest(name, near) or self._by_jti(name)
+
+    def candidate_digest(self, name: str, texts: Iterable[str]) -> str | None:
+        """Which of some weakly sourced values a name holds the digest of."""
+        runs = [run.lower() for run in _HEX.findall(name)]
+        if not runs:
+            return None
+        for text in texts:
+            probe = LiveValue(text, Kind.CUSTOM, "", str)
+            if any(digest in run for run in runs for size in DIGEST_LENGTHS for digest in probe.digests(size)):
+                return text
+        return None
+
+    def _by_digest(self, name: str, near: Iterable[LiveValue]) -> SlotMatch | None:
+        found = _HEX.search(name)
+        if found is None:
+            return None
+        for run in _HEX.findall(name):
+            lowered = run.lower()
+            known = self._digests.get(lowered)
+            if known is not None:
+                return SlotMatch(known, "digest", _shown(name, run, known))
+            for live in near:
+                for size in DIGEST_LENGTHS:
+                    if size > len(run):
+                        continue
+                    for digest in live.digests(size):
+                        if digest in lowered:
+                            _remember(self._digests, lowered, live)
+                            return SlotMatch(live, "digest", _shown(name, run, live))
+        return None
+
+    def _by_jti(self, name: str) -> SlotMatch | None:
+        if not self._jtis:
+            return None
+        whole = self._jtis.get(name)
+        if whole is not None:
+            return SlotMatch(whole, "jti", _shown(name, name, whole))
+        for segment in re.split(r"[^A-Za-z0-9_\-]+", name):
+            live = self._jtis.get(segment)
+            if live is not None:
+                return SlotMatch(live, "jti", _shown(name, segment, live))
+        if len(self._jtis) <= 64:
+            for jti, live in tuple(self._jtis.items()):
+                if jti in name and _delimited(name, jti):
+                    return SlotMatch(live, "jti", _shown(name, jti, live))
+        return None
+
+    def clear(self) -> None:
+        """Forgets what it learnt."""
+        self._jtis.clear()
+        self._digests.clear()
+
+
+def _delimited(name: str, part: str) -> bool:
+    at = name.find(part)
+    before = name[at - 1 : at] if at else ""
+    after = name[at + len(part) : at + len(part) + 1]
+    return not (before and before.isalnum()) and not (after and after.isalnum())
+
+
+def _shown(name: str, part: str, live: LiveValue) -> str:
+    return mask_runs(name.replace(part, live.credential.mask, 1))
+
+
+def _remember(table: OrderedDict[str, LiveValue], key: str, live: LiveValue) -> None:
+    table[key] = live
+    while len(table) > BOUND:
+        table.popitem(last=False)

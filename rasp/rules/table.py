@@ -1,0 +1,175 @@
+"""The table of rules: one row each, in the order of their ids."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from rasp import errors
+from rasp.errors import RaspError, RaspViolation
+from rasp.model import Severity
+from rasp.rules import help_acquire, help_concurrency, help_exposure, help_release, help_verification
+from rasp.rules.help_text import Help
+from rasp.rules.spec import Rule
+
+_CATEGORIES = {1: "release", 2: "exposure", 3: "concurrency", 4: "verification"}
+
+
+def _row(
+    number: int,
+    name: str,
+    violation: type[RaspViolation],
+    text: Help,
+    *,
+    severity: Severity,
+    cwe: int,
+    native_cwe: int | None = None,
+) -> Rule:
+    cwes = (cwe,) if native_cwe is None else (cwe, native_cwe)
+    return Rule(
+        id=f"RASP{number}",
+        name=name,
+        cwe=cwe,
+        severity=severity,
+        violation=violation,
+        category=_CATEGORIES[number // 100],
+        summary=text.summary,
+        help=text.markdown(name, *cwes),
+        native_cwe=native_cwe,
+    )
+
+
+# The default severity is the highest that the gradings of a rule can give.
+_ROWS = (
+    _row(
+        101,
+        "double-release",
+        errors.DoubleRelease,
+        help_release.DOUBLE_RELEASE,
+        severity=Severity.ERROR,
+        cwe=1341,
+        native_cwe=415,
+    ),
+    _row(
+        102,
+        "use-after-release",
+        errors.UseAfterRelease,
+        help_release.USE_AFTER_RELEASE,
+        severity=Severity.ERROR,
+        cwe=672,
+        native_cwe=416,
+    ),
+    _row(
+        103,
+        "release-without-acquire",
+        errors.ReleaseWithoutAcquire,
+        help_acquire.RELEASE_WITHOUT_ACQUIRE,
+        severity=Severity.WARNING,
+        cwe=763,
+    ),
+    _row(
+        104,
+        "never-released",
+        errors.NeverReleased,
+        help_acquire.NEVER_RELEASED,
+        severity=Severity.WARNING,
+        cwe=772,
+    ),
+    _row(
+        201,
+        "raw-token-logged",
+        errors.RawTokenLogged,
+        help_exposure.RAW_TOKEN_LOGGED,
+        severity=Severity.ERROR,
+        cwe=532,
+    ),
+    _row(
+        202,
+        "raw-token-as-key",
+        errors.RawTokenAsKey,
+        help_exposure.RAW_TOKEN_AS_KEY,
+        severity=Severity.WARNING,
+        cwe=922,
+    ),
+    _row(
+        203,
+        "raw-token-in-telemetry",
+        errors.RawTokenInTelemetry,
+        help_exposure.RAW_TOKEN_IN_TELEMETRY,
+        severity=Severity.ERROR,
+        cwe=532,
+    ),
+    _row(
+        204,
+        "raw-token-in-url",
+        errors.RawTokenInUrl,
+        help_exposure.RAW_TOKEN_IN_URL,
+        severity=Severity.ERROR,
+        cwe=598,
+    ),
+    _row(
+        301,
+        "concurrent-reuse",
+        errors.ConcurrentReuse,
+        help_concurrency.CONCURRENT_REUSE,
+        severity=Severity.ERROR,
+        cwe=362,
+    ),
+    _row(
+        302,
+        "cross-request-leak",
+        errors.CrossRequestLeak,
+        help_concurrency.CROSS_REQUEST_LEAK,
+        severity=Severity.ERROR,
+        cwe=488,
+    ),
+    _row(
+        303,
+        "single-use-replay",
+        errors.SingleUseReplay,
+        help_concurrency.SINGLE_USE_REPLAY,
+        severity=Severity.ERROR,
+        cwe=294,
+    ),
+    _row(
+        401,
+        "unverified-token",
+        errors.UnverifiedToken,
+        help_verification.UNVERIFIED_TOKEN,
+        severity=Severity.ERROR,
+        cwe=347,
+    ),
+    _row(
+        407,
+        "weak-credential",
+        errors.WeakCredential,
+        help_verification.WEAK_CREDENTIAL,
+        severity=Severity.NOTE,
+        cwe=1391,
+    ),
+)
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.name: rule for rule in _ROWS})
+"""Every rule by its name, in the order of the ids."""
+
+BY_ID: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _ROWS})
+"""Every rule by its id, such as ``RASP101``."""
+
+_WORDS: Mapping[str, Rule] = MappingProxyType(
+    {word: rule for rule in _ROWS for word in (rule.name, rule.id.lower(), rule.id.removeprefix("RASP"))}
+)
+
+
+def find(word: str) -> Rule:
+    """The rule of that name or id, whatever the case: ``double-release``, ``RASP101`` or ``101``.
+
+    Raises:
+        RaspError: no rule is called so; the text names the word and the nearest rule.
+    """
+    wanted = word.strip().lower()
+    if wanted in _WORDS:
+        return _WORDS[wanted]
+    (nearest,) = difflib.get_close_matches(wanted, _WORDS, n=1, cutoff=0.0)
+    rule = _WORDS[nearest]
+    raise RaspError(f"no rule is called {word[:80]!r}; the nearest is {rule.name} ({rule.id})")

@@ -152,8 +152,7 @@ it again, sets another password and gets the account's session.
 - **error**, always.
 
 A credential is `single_use` only by configuration or by `rasp.track`. Configuration may add GET to the
-unsafe methods (`replay_methods`). That two overlapping
-requests presented it is `concurrent-reuse`.
+unsafe methods (`replay_methods`). That two overlapping requests presented it is `concurrent-reuse`.
 """,
     defect="""\
 import hashlib

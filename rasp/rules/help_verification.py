@@ -71,7 +71,7 @@ delimited run that mixes letters and digits, and shorter values and placeholders
 """,
     grading="""\
 - **note**, always: a weak value does no harm by itself where the app refuses it. It is recorded, and
-  `strict` does   `strict` does not raise it. Where a value of 8 to 15 characters is exposed, the finding is one severity
+  `strict` does not raise it. Where a value of 8 to 15 characters is exposed, that finding is one severity
   lower.
 """,
     defect="""\

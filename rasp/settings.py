@@ -111,7 +111,8 @@ def credential_sources(value: Any) -> tuple[CredentialSource, ...]:
         kind = entry.get("kind", "custom")
         if kind not in tuple(Kind):
             raise ConfigDetail(f"kind = {kind!r}: one of {', '.join(Kind)}")
-        sources.append(CredentialSource(place, name if place == "env" else normal(name), Kind(kind)))
+        keep = place in ("env", "header")
+        sources.append(CredentialSource(place, name if keep else normal(name), Kind(kind)))
     return tuple(sources)
 
 

@@ -154,6 +154,7 @@ class HoldReleased(Silent, _HoldReleased):
 
 class _Exposed(NamedTuple):
     sink: str
+    text: str
     hits: Sequence[Hit]
     path: CallPath
     holder: str

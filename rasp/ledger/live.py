@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rasp.ledger.fingerprints import Fingerprint
 from rasp.ledger.forms import CHUNK, RUN, RUN_CHARACTERS, Form, chunks_of, forms_of
@@ -39,7 +39,7 @@ class LiveValue:
     """A raw credential in memory. Its ``repr`` is its mask."""
 
     __slots__ = (
-        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "presented_in_header",
+        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt", "presented_in_header",
         "rank", "redeemed", "short", "source", "text", "until",
     )  # fmt: skip
 
@@ -54,6 +54,7 @@ class LiveValue:
         self.rank = Rank.PRESENTED
         self.until = 0.0
         self.jti: str | None = None
+        self.learnt: list[str] = []
         self.presented_in_header = False
         self.redeemed = False
         self._fingerprint = fingerprint
@@ -64,7 +65,9 @@ class LiveValue:
     def credential(self) -> Credential:
         """What may leave the process; worked out when first asked for."""
         made = self._credential
-        if made is None or made.kind is not self.kind:
+        if made is not None and made.kind is not self.kind:
+            made = self._credential = replace(made, kind=self.kind)
+        if made is None:
             hidden = self.kind is Kind.BASIC or len(self.text) < FULL_LENGTH
             made = Credential(self.kind, self._fingerprint(self.text), self.source, None if hidden else len(self.text))
             self._credential = made
@@ -78,6 +81,13 @@ class LiveValue:
             found = tuple(make(raw) for make in _DIGESTS.get(length, ()))
             self._digests[length] = found
         return found
+
+    def wipe(self) -> None:
+        """It is live no more: what names it stays, what it is goes."""
+        _ = self.credential
+        self.text = ""
+        self.exact = []
+        self.forms = []
 
     def __repr__(self) -> str:
         return self.credential.mask
@@ -130,6 +140,7 @@ class LiveValues:
         self._kept: dict[Rank, OrderedDict[LiveValue, None]] = {rank: OrderedDict() for rank in Rank}
         self._bytes = 0
         self.dropped = 0
+        self.on_forget: Callable[[LiveValue], None] = lambda live: None
 
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._kept.values())
@@ -315,6 +326,18 @@ class LiveValues:
                 else:
                     self._chunks.pop(chunk, None)
         self._bytes -= len(live.text)
+        self.on_forget(live)
+        live.wipe()
+
+    def find_among(self, text: str, glow: Iterable[tuple[LiveValue, list[Form]]]) -> list[Hit]:
+        """Values of a request that has just ended, in its server's access line."""
+        hits = []
+        for live, forms in glow:
+            for form in forms:
+                at = text.find(form.text)
+                if at >= 0:
+                    hits.append(Hit(live, at, at + len(form.text), True))
+        return _without_overlaps(hits)
 
     def _shrink(self, newest: LiveValue) -> None:
         """Holds the bounds: answered values go first, verified ones only for verified ones or when none is left."""

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from rasp.ledger.forms import Form
 from rasp.ledger.live import LiveValue, LiveValues, Rank
 from rasp.ledger.places import CallPath
 from rasp.model import Action
 
 if TYPE_CHECKING:
     from rasp.errors import RaspViolation
+    from rasp.model import Finding
 
 VALUES_PER_REQUEST = 16
 EVENTS_PER_REQUEST = 512
@@ -25,19 +27,35 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 
 
 @dataclass(slots=True, repr=False, eq=False)
+class RequestMark:
+    """What later events remember of a request: enough to name it, too little to keep it alive.
+
+    ``callable`` is the app's view, hook or WSGI callable: where an event without an app frame is located.
+    """
+
+    id: str
+    started: float
+    method: str
+    callable: object = None
+
+
+@dataclass(slots=True, repr=False, eq=False)
 class Occurrence:
-    """One event as the ledger keeps it: nothing rendered yet. ``slot`` never holds a raw credential."""
+    """One event as the ledger keeps it: nothing rendered yet. ``slot`` never holds a raw credential.
+
+    ``tag`` tells holders of one name apart.
+    """
 
     action: Action
     holder: str
     slot: str | None
     path: CallPath
-    scope: RequestScope | None
+    request: RequestMark | None
     thread: str
     at: float
     live: LiveValue | None
     span: tuple[str, str] | None = None
-    detail: str | None = None
+    tag: object = None
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -57,25 +75,25 @@ class RequestScope:
         issued: what the app made or named in this request.
         known: further credentials seen here that the caller did not present.
         lost: cache slots that this request stored and another one released, by slot id.
+        glow: after its end, what the server's access line of this request may still hold.
+        scan: the response body so far, where it is text; ``None`` where it is not looked at.
+        weak: (source, reason) of presented values that are too weak to follow.
         violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
     """
 
     __slots__ = (
         "__weakref__", "app", "attempted", "body", "candidates", "cleanup", "dropped", "ended", "environ", "events",
-        "excluded", "greenlet", "id", "ident", "issued", "known", "lost", "method", "overlaps", "parent_span",
-        "presented", "returned", "route", "slots", "started", "started_ns", "status", "thread", "thread_ref",
-        "traceparent", "unverified", "verified", "view", "violations",
+        "excluded", "findings", "glow", "greenlet", "ident", "issued", "known", "lost", "mark", "overlaps", "parent_span", "presented",
+        "returned", "route", "scan", "slots", "started_ns", "status", "thread", "thread_ref", "traceparent", "unverified",
+        "verified", "violations", "weak",
     )  # fmt: skip
 
     def __init__(self, method: str, environ: dict[str, Any] | None) -> None:
-        self.id = token_hex(8)
-        self.method = method if method in METHODS else "OTHER"
+        self.mark = RequestMark(token_hex(8), time.perf_counter(), method if method in METHODS else "OTHER")
         self.environ = environ
         self.route: str | None = None
         self.status: int | None = None
         self.app: object = None
-        self.view: object = None
-        self.started = time.perf_counter()
         self.started_ns = time.time_ns()
         self.ident = identity()
         thread = threading.current_thread()
@@ -91,14 +109,18 @@ class RequestScope:
         self.attempted: set[LiveValue] = set()
         self.unverified: dict[LiveValue, Occurrence] = {}
         self.candidates: dict[str, Candidate] = {}
+        self.weak: list[tuple[str, str]] = []
         self.excluded: set[str] = set()
         self.overlaps: list[tuple[LiveValue, RequestScope]] = []
         self.events: list[Occurrence] = []
         self.slots: dict[int, Any] = {}
         self.lost: dict[int, Occurrence] = {}
         self.violations: list[RaspViolation] = []
+        self.findings: list[Finding] = []
         self.cleanup: list[Callable[[], None]] = []
         self.body: Any = None
+        self.scan: list[bytes] | None = None
+        self.glow: list[tuple[LiveValue, list[Form]]] = []
         self.dropped = 0
         self.parent_span: tuple[str, str] | None = None
         self.traceparent: str | None = None
@@ -113,6 +135,16 @@ class RequestScope:
             self.events.append(occurrence)
         else:
             self.dropped += 1
+
+    def forget(self) -> None:
+        """Lets go of everything raw and large once the request has been judged and recorded."""
+        self.environ = self.body = self.app = None
+        for table in (self.presented, self.issued, self.known, self.candidates, self.slots, self.lost, self.unverified):
+            table.clear()
+        for members in (self.verified, self.attempted, self.excluded):
+            members.clear()
+        for entries in (self.events, self.overlaps, self.cleanup, self.weak):
+            entries.clear()
 
     @property
     def in_flight(self) -> bool:
@@ -180,8 +212,9 @@ class Scopes:
     def open(self, scope: RequestScope) -> None:
         """A new top-level request begins: the one this thread served before is over."""
         before = self.last.get(scope.ident)
-        if before is not None and not before.ended:
+        if before is not None:
             self.end(before)
+            before.glow.clear()
         if len(self.last) > 64:
             self._reap()
         self.last[scope.ident] = scope
@@ -198,6 +231,7 @@ class Scopes:
         scope = self.last.pop(identity(), None)
         if scope is not None:
             self.end(scope)
+            scope.glow.clear()
 
     def _reap(self) -> None:
         """Ends the requests of threads that are gone."""
@@ -205,16 +239,15 @@ class Scopes:
             if scope.ended or not scope.in_flight:
                 self.last.pop(ident, None)
                 self.end(scope)
+                scope.glow.clear()
 
     def release_values(self, scope: RequestScope) -> None:
         """What an ended request established about its credentials decides how long they stay live."""
         answered = scope.status is not None and scope.status < 400
-        for live in scope.presented:
-            rank = Rank.PRESENTED
+        scope.glow = [(live, live.forms) for live in scope.presented]
+        for live in {**scope.presented, **scope.issued, **scope.known}:
             if live in scope.verified:
                 rank = Rank.VERIFIED
-            elif answered:
-                rank = Rank.ANSWERED
+            else:
+                rank = Rank.ANSWERED if answered else Rank.PRESENTED
             self.values.leave(live, rank)
-        for live in (*scope.issued, *scope.known):
-            self.values.leave(live, Rank.VERIFIED if live in scope.verified or answered else Rank.PRESENTED)

@@ -33,6 +33,7 @@ class SlotNames:
         self._values = values
         self._jtis: OrderedDict[str, LiveValue] = OrderedDict()
         self._digests: OrderedDict[str, LiveValue] = OrderedDict()
+        values.on_forget = self.forget
 
     def learn_jti(self, jti: str, live: LiveValue) -> None:
         """A JWT with this ``jti`` verified in this process."""
@@ -41,7 +42,8 @@ class SlotNames:
             _remember(self._jtis, jti, live)
 
     def learn_digest(self, digest: str, live: LiveValue) -> None:
-        """``rasp.fingerprint`` gave out this name of a value."""
+        """A text that names a value: a run of hex digits seen with it, or what ``rasp.fingerprint`` gave out."""
+        live.learnt.append(digest)
         _remember(self._digests, digest, live)
 
     def match(self, name: str, near: Iterable[LiveValue]) -> SlotMatch | None:
@@ -84,7 +86,7 @@ class SlotNames:
                         continue
                     for digest in live.digests(size):
                         if digest in lowered:
-                            _remember(self._digests, lowered, live)
+                            self.learn_digest(lowered, live)
                             return SlotMatch(live, "digest", _shown(name, run, live))
         return None
 
@@ -103,6 +105,14 @@ class SlotNames:
                 if jti in name and _delimited(name, jti):
                     return SlotMatch(live, "jti", _shown(name, jti, live))
         return None
+
+    def forget(self, live: LiveValue) -> None:
+        """A value is live no more: its names are forgotten with it."""
+        if live.jti is not None and self._jtis.get(live.jti) is live:
+            del self._jtis[live.jti]
+        for digest in live.learnt:
+            if self._digests.get(digest) is live:
+                del self._digests[digest]
 
     def clear(self) -> None:
         """Forgets what it learnt."""

@@ -1,0 +1,110 @@
+"""Flask itself: every app is served inside request scopes, and tells its route, view, secret key and packages."""
+
+from __future__ import annotations
+
+import weakref
+from types import CodeType, ModuleType
+from typing import Any
+
+from rasp.instruments.flask_g import GDict
+from rasp.instruments.kit import Kit, obey
+from rasp.ledger.events import GFound
+from rasp.ledger.places import code_of
+from rasp.ledger.scopes import RequestScope
+from rasp.patching.installer import Instrument
+from rasp.patching.patches import PatchPoint, named_like
+from rasp.sources.wsgi import TOKEN
+
+_DISPATCHERS = (
+    "do_teardown_request", "do_teardown_appcontext", "process_response", "preprocess_request", "dispatch_request",
+    "full_dispatch_request", "finalize_request", "handle_http_exception", "handle_user_exception", "handle_exception",
+    "log_exception", "wsgi_app",
+)  # fmt: skip
+
+
+class AppHooks:
+    """What is read off a Flask app once a request is routed."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._known: weakref.WeakKeyDictionary[Any, tuple[object, int]] = weakref.WeakKeyDictionary()
+
+    def routed(self, app: Any) -> Any:
+        """The request is matched: where it goes, whose session it carries, and whether its ``g`` is fresh."""
+        from flask import globals as current
+
+        scope = self._kit.ledger.scopes.here()
+        self._learn(app)
+        if scope is None:
+            return None
+        request: Any = current.request
+        if request.environ.get(TOKEN) != scope.mark.id or scope.app is not None:
+            return None
+        scope.app = app
+        if request.url_rule is not None:
+            scope.route = request.url_rule.rule
+            scope.mark.callable = app.view_functions.get(request.url_rule.endpoint, scope.mark.callable)
+        name = app.config.get("SESSION_COOKIE_NAME") or "session"
+        self._kit.extractor.session_cookie(scope, request.environ, name)
+        if request.view_args:
+            self._kit.extractor.route(scope, request.view_args)
+        return self._found(scope, current.g)
+
+    def _found(self, scope: RequestScope, g: Any) -> Any:
+        table = getattr(g, "__dict__", None)
+        if isinstance(table, GDict) and table.epochs and table.origin is not None:
+            return self._kit.pipeline.handle(GFound(table.epochs, scope))
+        return None
+
+    def _learn(self, app: Any) -> None:
+        """The app's secret key and packages, when they are new."""
+        state = (app.secret_key, len(app.blueprints))
+        if self._known.get(app) == state:
+            return
+        self._known[app] = state
+        self._kit.ledger.own(app.secret_key, "config:SECRET_KEY")
+        for key in app.config.get("SECRET_KEY_FALLBACKS") or ():
+            self._kit.ledger.own(key, "config:SECRET_KEY_FALLBACKS")
+        names = {app.import_name, *(blueprint.import_name for blueprint in app.blueprints.values())}
+        self._kit.ledger.places.add_app(*names)
+
+
+def instrument(kit: Kit) -> Instrument:
+    """The instrument of ``flask.Flask``."""
+    hooks = AppHooks(kit)
+    routed = kit.hook("flask.routed", hooks.routed)
+    door = kit.door
+
+    def serve(original: Any) -> Any:
+        def wrapper(self: Any, environ: Any, start_response: Any) -> Any:
+            if TOKEN in environ:
+                return original(self, environ, start_response)
+            return door.serve(original.__get__(self), environ, start_response)
+
+        kit.ledger.places.walls.add(wrapper.__code__)
+        return named_like(original, wrapper)
+
+    def dispatch(original: Any) -> Any:
+        def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            obey(routed(self))
+            return original(self, *args, **kwargs)
+
+        return named_like(original, full_dispatch_request)
+
+    def learn_dispatchers(module: ModuleType) -> None:
+        codes: list[CodeType | None] = [code_of(getattr(module.Flask, name, None)) for name in _DISPATCHERS]
+        context = getattr(module, "RequestContext", None)
+        codes += [code_of(getattr(context, name, None)) for name in ("pop", "push")]
+        kit.ledger.places.dispatchers.update(code for code in codes if code is not None)
+
+    return Instrument(
+        name="flask",
+        library="flask",
+        supported=">=2.2,<4",
+        points=(
+            PatchPoint("flask.app", "Flask.__call__", serve),
+            PatchPoint("flask.app", "Flask.wsgi_app", serve),
+            PatchPoint("flask.app", "Flask.full_dispatch_request", dispatch),
+        ),
+        on_install=learn_dispatchers,
+    )

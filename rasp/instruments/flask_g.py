@@ -1,0 +1,124 @@
+"""``flask.g``: what is stored on it, deleted and popped.
+
+The ``__dict__`` of each ``g`` becomes a dict that reports: Flask's own class keeps attributes there, so that attribute
+access, ``pop``, ``setdefault``, ``vars(g)`` and direct edits are all seen, and reads cost nothing. Not seen: an
+``app_ctx_globals_class`` with ``__slots__``, or one that stores elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasp.instruments.kit import Kit, as_text, caller, obey
+from rasp.ledger.events import GRemoved, GStored
+from rasp.ledger.expectation import expects
+from rasp.ledger.scopes import RequestMark
+from rasp.patching.installer import Instrument
+from rasp.patching.patches import PatchPoint, named_like
+
+_MISSING = object()
+
+
+class GDict(dict[str, Any]):
+    """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it."""
+
+    __slots__ = ("_hooks", "epochs", "origin")
+
+    def __init__(self, before: dict[str, Any], hooks: GHooks, origin: RequestMark | None) -> None:
+        super().__init__(before)
+        self._hooks = hooks
+        self.epochs: dict[str, Any] = {}
+        self.origin = origin
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        if isinstance(value, (str, bytes)) or name in self.epochs:
+            obey(self._hooks.stored(self, name, value, caller()))
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for name, value in dict(*args, **kwargs).items():
+            self[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        existed = name in self
+        if name in self.epochs:
+            verdict = self._hooks.removed(self, name, existed, not existed, caller())
+            if not existed:
+                obey(verdict)
+        super().__delitem__(name)
+
+    def pop(self, name: str, default: Any = _MISSING) -> Any:  # type: ignore[override]
+        existed = name in self
+        if name in self.epochs:
+            obey(self._hooks.removed(self, name, existed, not existed and default is _MISSING, caller()))
+        return super().pop(name) if default is _MISSING else super().pop(name, default)
+
+    def popitem(self) -> tuple[str, Any]:
+        name = next(reversed(self), None)
+        if name is None:
+            return super().popitem()
+        return name, self.pop(name)
+
+    def clear(self) -> None:
+        super().clear()
+        self.epochs.clear()
+
+    def __reduce__(self) -> Any:
+        return (dict, (dict(self),))
+
+
+class GHooks:
+    """The hooks that every ``GDict`` calls."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self.stored = kit.hook("flask.g.set", self._stored)
+        self.removed = kit.hook("flask.g.remove", self._removed)
+        self.active = True
+
+    def _stored(self, table: GDict, name: str, value: object, frame: Any) -> Any:
+        text = as_text(value)
+        if name not in table.epochs and (text is None or self._kit.ledger.values.get(text) is None):
+            return None
+        return self._kit.pipeline.handle(GStored(table.epochs, name, text, self._kit.here(frame)))
+
+    def _removed(self, table: GDict, name: str, existed: bool, raised: bool, frame: Any) -> Any:
+        error = AttributeError if frame.f_code.co_name == "__delattr__" else KeyError
+        released = not existed and getattr(table.epochs.get(name), "released", None) is not None
+        guarded = raised and released and expects(frame, self._kit.ledger.places, error)
+        event = GRemoved(table.epochs, name, existed, raised, guarded, self._kit.path(frame))
+        return self._kit.pipeline.handle(event)
+
+
+def instrument(kit: Kit) -> Instrument:
+    """The instrument of ``flask.g``."""
+    hooks = GHooks(kit)
+
+    def watch(context: Any) -> None:
+        found = getattr(context, "g", None)
+        attributes = getattr(found, "__dict__", None)
+        if type(attributes) is dict:
+            scope = kit.ledger.scopes.here()
+            found.__dict__ = GDict(attributes, hooks, None if scope is None else scope.mark)
+
+    made = kit.hook("flask.g.create", watch)
+
+    def init(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            made(self)
+
+        return named_like(original, __init__)
+
+    return Instrument(
+        name="flask.g",
+        library="flask",
+        supported=">=2.2,<4",
+        points=(PatchPoint("flask.ctx", "AppContext.__init__", init),),
+        unreachable=("an app_ctx_globals_class with __slots__: it has no __dict__ to watch",),
+    )

@@ -1,0 +1,116 @@
+"""What all books of the ledger share: the live values, the scopes, and how an event is written down."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rasp.ledger.links import Links
+from rasp.ledger.live import LiveValue, LiveValues, Rank
+from rasp.ledger.places import CallPath, Places
+from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope, Scopes, identity
+from rasp.ledger.slots import SlotMatch, SlotNames
+from rasp.model import Action, Kind
+
+
+@dataclass(slots=True, eq=False)
+class Desk:
+    """Shared by the books. ``span`` tells the (trace id, span id) of the span that is recording now, if any."""
+
+    values: LiveValues
+    slots: SlotNames
+    scopes: Scopes
+    places: Places
+    links: Links = field(default_factory=Links)
+    span: Callable[[], tuple[str, str] | None] = lambda: None  # noqa: E731
+
+    def occur(
+        self,
+        action: Action,
+        holder: str,
+        slot: str | None,
+        path: CallPath,
+        live: LiveValue | None,
+        scope: RequestScope | None,
+        tag: object = None,
+    ) -> Occurrence:
+        """Writes an event down, in its request's record too."""
+        if scope is not None and scope.ident == identity():
+            thread = scope.thread
+        else:
+            thread = threading.current_thread().name
+        occurrence = Occurrence(
+            action,
+            holder,
+            slot,
+            path,
+            None if scope is None else scope.mark,
+            thread,
+            time.perf_counter(),
+            live,
+            self.span(),
+            tag,
+        )
+        if scope is not None:
+            scope.note(occurrence)
+        return occurrence
+
+    def match_slot(self, name: str, scope: RequestScope | None) -> SlotMatch | None:
+        """The credential a slot name shows: of this request first."""
+        near = () if scope is None else (*scope.presented, *scope.issued, *scope.known)
+        return self.slots.match(name, near)
+
+    def adopt(self, scope: RequestScope, text: str, kind: Kind, source: str, *, issued: bool) -> LiveValue | None:
+        """A credential that the caller did not present belongs to this request from now on."""
+        live = self.values.get(text)
+        if live is not None and scope.knows(live):
+            if issued:
+                scope.issued.setdefault(live)
+            return live
+        if len(scope.presented) + len(scope.issued) + len(scope.known) >= VALUES_PER_REQUEST:
+            scope.dropped += 1
+            return live
+        live = self.values.enter(text, kind, source)
+        if live is not None:
+            (scope.issued if issued else scope.known)[live] = None
+        return live
+
+    def promote(self, scope: RequestScope, candidate: Candidate) -> LiveValue | None:
+        """A weakly sourced value was verified or looked up with a hit: it counts, as presented."""
+        scope.candidates.pop(candidate.text, None)
+        live = self.values.enter(candidate.text, Kind(candidate.kind_word), candidate.source)
+        if live is not None:
+            if live in scope.presented or live in scope.issued or live in scope.known:
+                live.in_flight -= 1
+            scope.presented[live] = None
+        return live
+
+    def establish(self, scope: RequestScope | None, live: LiveValue) -> None:
+        """A credential was verified, or looked up with a hit."""
+        if scope is not None:
+            scope.verified.add(live)
+        self.values.raise_rank(live, Rank.VERIFIED)
+
+    def belongs(self, scope: RequestScope, live: LiveValue) -> bool:
+        """Whether a credential may be used in a request: the app's own, the caller's, or one linked to it."""
+        if live.kind is Kind.SERVICE or not live.presented_in_header or scope.knows(live):
+            return True
+        if live.text in scope.candidates or self.links.linked(live, (*scope.presented, *scope.issued)):
+            return True
+        return _stands_in_request(scope, live.text)
+
+
+def _stands_in_request(scope: RequestScope, text: str) -> bool:
+    """Whether the caller sent a value in some place that is not followed; looked at only before a leak is reported."""
+    environ = scope.environ
+    if environ is not None:
+        for name, value in environ.items():
+            if isinstance(value, str) and text in value and (name.startswith("HTTP_") or name in _CALLER):
+                return True
+    recorded = getattr(scope.body, "recorded", None)
+    return recorded is not None and text.encode("utf-8", "surrogateescape") in recorded()
+
+
+_CALLER = frozenset({"QUERY_STRING", "PATH_INFO", "REQUEST_URI", "RAW_URI"})

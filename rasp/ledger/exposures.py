@@ -1,0 +1,119 @@
+"""Raw credentials in text, and tokens that are verified, decoded or made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rasp.ledger.desk import Desk
+from rasp.ledger.events import Exposed, Issued, Verified
+from rasp.ledger.facts import Exposure, Fact, Leak
+from rasp.ledger.live import LiveValue, Rank
+from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.strength import is_jwt
+from rasp.model import Action, Kind
+
+URL_SOURCES = ("query:", "route:")
+
+
+class ExposureBook:
+    """Turns what was found in a text into facts, one for each credential."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def exposed(self, event: Exposed) -> Sequence[Fact]:
+        """A text that leaves the app holds live values."""
+        scope = event.scope or self._desk.scopes.here()
+        facts: list[Fact] = []
+        seen: set[LiveValue] = set()
+        for hit in event.hits:
+            live = hit.live
+            if live in seen:
+                continue
+            seen.add(live)
+            shown = self._desk.occur(Action.EXPOSE, event.holder, event.slot, event.path, live, scope)
+            facts.append(
+                Exposure(
+                    live=live,
+                    trail=(*first_seen(live, scope), shown),
+                    scope=scope,
+                    place=event.place,
+                    replaceable=event.replaceable and self._may_mask(live),
+                    raisable=event.raisable,
+                    sink=event.sink,
+                    short=live.short,
+                    lowered=event.lowered,
+                    in_url=live.source.startswith(URL_SOURCES),
+                )
+            )
+        return facts
+
+    def _may_mask(self, live: LiveValue) -> bool:
+        """Text of other requests is masked only for established values: no caller chooses what rasp masks."""
+        scope = self._desk.scopes.here()
+        return live.rank >= Rank.VERIFIED or (scope is not None and scope.knows(live))
+
+
+def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:
+    """Where this request acquired a credential: its first event of it that is not an exposure."""
+    if scope is not None:
+        for occurrence in scope.events:
+            if occurrence.live is live and occurrence.action is Action.ACQUIRE:
+                return (occurrence,)
+    return ()
+
+
+class VerificationBook:
+    """What verifiers said, per request."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def verified(self, event: Verified) -> Sequence[Fact]:
+        """A verifier saw a token: it is established, attempted, or only decoded."""
+        scope = self._desk.scopes.here()
+        live = self._known(event, scope)
+        if live is None:
+            return ()
+        action = Action.VERIFY if event.attempted else Action.USE
+        seen = self._desk.occur(action, event.holder, None, event.path, live, scope)
+        if scope is not None and event.attempted:
+            scope.attempted.add(live)
+        if not event.success:
+            if scope is not None and not event.attempted and live in scope.presented:
+                scope.unverified.setdefault(live, seen)
+            return ()
+        others = scope is not None and any(own is not live for own in scope.verified & scope.presented.keys())
+        stranger = scope is not None and not self._desk.belongs(scope, live)
+        if event.jti is not None:
+            self._desk.slots.learn_jti(event.jti, live)
+        if stranger and not others:
+            return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
+        self._desk.establish(scope, live)
+        return ()
+
+    def _known(self, event: Verified, scope: RequestScope | None) -> LiveValue | None:
+        live = self._desk.values.get(event.token)
+        if live is not None:
+            return live
+        if scope is None:
+            return None
+        candidate = scope.candidates.get(event.token)
+        if candidate is not None:
+            return self._desk.promote(scope, candidate) if event.success else None
+        if not event.success:
+            return None
+        kind = Kind.JWT if is_jwt(event.token) else Kind.CUSTOM
+        return self._desk.adopt(scope, event.token, kind, f"verified:{event.holder}", issued=False)
+
+    def issued(self, event: Issued) -> Sequence[Fact]:
+        """A token the app made, or named in its response: it is live, and this response may hold it."""
+        scope = self._desk.scopes.here()
+        kind = Kind.JWT if is_jwt(event.token) else Kind.CUSTOM
+        if scope is None:
+            return ()
+        live = self._desk.adopt(scope, event.token, kind, event.source, issued=True)
+        if live is not None:
+            scope.issued.setdefault(live)
+            self._desk.occur(Action.ACQUIRE, event.holder, None, event.path, live, scope)
+        return ()

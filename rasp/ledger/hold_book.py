@@ -1,0 +1,108 @@
+"""The app's own holders: ``rasp.hold`` and ``rasp.release``."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rasp.ledger.desk import Desk
+from rasp.ledger.events import Held, HoldReleased, HoldUsed
+from rasp.ledger.facts import Evidence, Fact, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
+from rasp.ledger.live import LiveValue
+from rasp.ledger.masking import mask_runs
+from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.model import Action, Kind
+
+HOLDER = "app"
+BOUND = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """One epoch of an explicit slot."""
+
+    live: LiveValue
+    acquired: Occurrence
+    scope: RequestScope | None
+    released: Occurrence | None = None
+
+
+class HoldBook:
+    """Judges explicit holds. A slot is identified by its name and value; raw values are not kept here."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._holds: OrderedDict[int, Hold] = OrderedDict()
+        self.dropped = 0
+
+    def _live(self, value: str, scope: RequestScope | None) -> LiveValue | None:
+        live = self._desk.values.get(value)
+        if live is not None or scope is None:
+            return live or self._desk.values.enter(value, Kind.CUSTOM, "hold")
+        return self._desk.adopt(scope, value, Kind.CUSTOM, "hold", issued=False)
+
+    def held(self, event: Held) -> Sequence[Fact]:
+        """Opens an epoch; holding again what is held opens a new one."""
+        scope = self._desk.scopes.here()
+        live = self._live(event.value, scope)
+        if live is None:
+            return ()
+        key = hash((event.slot, event.value))
+        acquired = self._desk.occur(Action.ACQUIRE, HOLDER, mask_runs(event.slot), event.path, live, scope)
+        hold = Hold(live, acquired, scope)
+        self._holds[key] = hold
+        self._holds.move_to_end(key)
+        if len(self._holds) > BOUND:
+            self._holds.popitem(last=False)
+            self.dropped += 1
+        return ()
+
+    def used(self, event: HoldUsed) -> Sequence[Fact]:
+        """A use is wrong once the epoch was released."""
+        hold = self._holds.get(hash((event.slot, event.value)))
+        if hold is None:
+            return ()
+        scope = self._desk.scopes.here()
+        used = self._desk.occur(Action.USE, HOLDER, mask_runs(event.slot), event.path, hold.live, scope)
+        if hold.released is None:
+            return ()
+        return (UsedAfterRelease(live=hold.live, trail=(hold.acquired, hold.released, used), scope=scope),)
+
+    def released(self, event: HoldReleased) -> Sequence[Fact]:
+        """Ends the epoch; a second release is certain, one without a hold is not."""
+        scope = self._desk.scopes.here()
+        hold = self._holds.get(hash((event.slot, event.value)))
+        live = hold.live if hold is not None else self._desk.values.get(event.value)
+        again = self._desk.occur(Action.RELEASE, HOLDER, mask_runs(event.slot), event.path, live, scope)
+        if hold is None:
+            return (ReleasedUnacquired(live=live, trail=(again,), scope=scope),)
+        if hold.released is None:
+            hold.released = again
+            return ()
+        return (
+            SecondRelease(
+                live=hold.live,
+                trail=(hold.acquired, hold.released, again),
+                scope=scope,
+                evidence=Evidence.CERTAIN,
+            ),
+        )
+
+    def left(self, scope: RequestScope) -> Sequence[Fact]:
+        """What a request that ends acquired and did not release."""
+        return tuple(
+            LeftHeld(live=hold.live, trail=(hold.acquired,), scope=scope, raisable=False)
+            for hold in tuple(self._holds.values())
+            if hold.scope is scope and hold.released is None
+        )
+
+    def settle(self, scope: RequestScope) -> None:
+        """Lets go of the request once it is judged."""
+        for hold in tuple(self._holds.values()):
+            if hold.scope is scope:
+                hold.scope = None
+
+    def clear(self) -> None:
+        """Forgets all holds, as between tests."""
+        self._holds.clear()

@@ -1,0 +1,245 @@
+"""The ledger: which credentials are live, who holds what, in which request.
+
+It takes events and answers with facts; it judges nothing and writes no text.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rasp.config import Config
+from rasp.ledger import events as ev
+from rasp.ledger.cache_book import CacheBook
+from rasp.ledger.desk import Desk
+from rasp.ledger.exposures import ExposureBook, VerificationBook, first_seen
+from rasp.ledger.facts import Fact, Replay, Reuse, Unverified, Weak
+from rasp.ledger.fingerprints import Fingerprint
+from rasp.ledger.g_book import GBook
+from rasp.ledger.hold_book import HoldBook
+from rasp.ledger.links import Links
+from rasp.ledger.live import LiveValue, LiveValues, Rank
+from rasp.ledger.native_book import NativeBook
+from rasp.ledger.places import Places
+from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, RequestScope, Scopes
+from rasp.ledger.slots import SlotNames
+from rasp.ledger.strength import Strength, is_jwt, is_placeholder, is_recognisable, strength
+from rasp.model import Action, Kind
+
+REDEEMED_BOUND = 10_000
+ENVIRONMENT = (
+    "SECRET_KEY", "API_KEY", "*_API_KEY", "*_TOKEN", "*_SECRET", "*_SECRET_KEY", "*_ACCESS_KEY", "*_PASSWORD", "*_PASS",
+)  # fmt: skip
+
+
+class Ledger:
+    """All books of one process. Thread-safe; no lock is held across a call into the app.
+
+    Attributes:
+        native: the book of native handles, whose release is entered before and rolled back after its call.
+    """
+
+    def __init__(
+        self, config: Config, fingerprint: Fingerprint, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.config = config
+        self.values = LiveValues(fingerprint, clock, config.live_values, config.grace)
+        self.scopes = Scopes(self.values)
+        self.places = Places(config.root, config.app_packages)
+        self.desk = Desk(self.values, SlotNames(self.values), self.scopes, self.places)
+        self.native = NativeBook(self.desk)
+        self._g = GBook(self.desk)
+        self._cache = CacheBook(self.desk)
+        self._holds = HoldBook(self.desk)
+        self._exposures = ExposureBook(self.desk)
+        self._verification = VerificationBook(self.desk)
+        self._redeemed: dict[str, None] = {}
+        self._presenting: dict[LiveValue, list[RequestScope]] = {}
+        self._apply: dict[type, Callable[[Any], Sequence[Fact]]] = {
+            ev.GStored: self._g.stored,
+            ev.GRemoved: self._g.removed,
+            ev.GFound: self._g.found,
+            ev.CacheStored: self._cache.stored,
+            ev.CacheRead: self._cache.read,
+            ev.CacheRemoved: self._cache.removed,
+            ev.CacheCleared: self._cache.cleared,
+            ev.Held: self._holds.held,
+            ev.HoldUsed: self._holds.used,
+            ev.HoldReleased: self._holds.released,
+            ev.Exposed: self._exposures.exposed,
+            ev.Verified: self._verification.verified,
+            ev.Issued: self._verification.issued,
+            ev.NativeUsed: self.native.used,
+        }
+
+    @property
+    def links(self) -> Links:
+        """Which credentials belong together."""
+        return self.desk.links
+
+    def apply(self, event: object) -> Sequence[Fact]:
+        """Enters an event; what can be judged about it comes back."""
+        return self._apply[type(event)](event)
+
+    # Credentials
+
+    def present(
+        self, scope: RequestScope, text: str, kind: Kind, source: str, also: Iterable[str] = (), *, weak: bool = False
+    ) -> None:
+        """The caller of a request presented a value.
+
+        Args:
+            scope: the request.
+            text: the value, without scheme word.
+            kind: what it is used as.
+            source: such as ``header:authorization``.
+            also: further texts that are this value whole.
+            weak: whether it counts only if its shape or a verifier says so.
+        """
+        if not text or text in scope.excluded or text.startswith(self.config.public_prefixes):
+            return
+        known = self.values.get(text)
+        if weak and known is None and not is_recognisable(text):
+            if strength(text) is Strength.FULL and len(scope.candidates) < VALUES_PER_REQUEST:
+                scope.candidates[text] = Candidate(text, kind.value, source)
+            return
+        if known is not None and known in scope.presented:
+            return
+        if len(scope.presented) >= VALUES_PER_REQUEST:
+            scope.dropped += 1
+            return
+        if kind in (Kind.BEARER, Kind.CUSTOM) and is_jwt(text):
+            kind = Kind.JWT
+        if not weak and strength(text) is not Strength.FULL and len(scope.weak) < VALUES_PER_REQUEST:
+            scope.weak.append((source, "a placeholder" if is_placeholder(text) else "shorter than 16 characters"))
+        live = self.values.enter(text, kind, source, also)
+        if live is not None:
+            self._presented(scope, live, source)
+
+    def _presented(self, scope: RequestScope, live: LiveValue, source: str) -> None:
+        if live in scope.presented:
+            live.in_flight -= 1
+            return
+        scope.presented[live] = None
+        if source.startswith(("header:", "cookie:")):
+            live.presented_in_header = True
+        self.desk.occur(Action.ACQUIRE, "request", source, (), live, scope)
+        if live.kind is Kind.SINGLE_USE:
+            others = self._presenting.setdefault(live, [])
+            scope.overlaps += [(live, other) for other in others if other.in_flight]
+            others.append(scope)
+
+    def own(self, text: object, source: str) -> None:
+        """A secret of the app itself: it stays live, and keeps its kind however it is presented."""
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "surrogateescape")
+        if not isinstance(text, str) or text.startswith(self.config.public_prefixes):
+            return
+        known = self.values.get(text)
+        if known is not None and known.rank is Rank.SERVICE:
+            return
+        live = self.values.enter(text, Kind.SERVICE, source)
+        if live is not None:
+            live.in_flight -= 1
+            self.values.raise_rank(live, Rank.SERVICE)
+
+    def own_environment(self, environ: Mapping[str, str]) -> None:
+        """The service secrets of the process environment, by the names of their variables."""
+        added = [pattern for pattern in self.config.environment if not pattern.startswith("-")]
+        cut = {pattern[1:] for pattern in self.config.environment if pattern.startswith("-")}
+        declared = [source.name for source in self.config.credential if source.place == "env"]
+        patterns = [pattern for pattern in (*ENVIRONMENT, *added) if pattern not in cut] + declared
+        for name, value in environ.items():
+            if name.startswith(("RASP_", "_RASP_")):
+                continue
+            if any(fnmatch.fnmatchcase(name.upper(), pattern.upper()) for pattern in patterns):
+                self.own(value, f"env:{name}")
+
+    def track(self, text: str, kind: Kind) -> LiveValue | None:
+        """Follows a value that rasp could not see: in its request, or for the process where there is none."""
+        scope = self.scopes.here()
+        if scope is not None and kind is not Kind.SERVICE:
+            live = self.desk.adopt(scope, text, kind, "track", issued=True)
+            if live is not None and live.kind is not Kind.SERVICE:
+                live.kind = kind
+            return live
+        live = self.values.enter(text, kind, "track")
+        if live is not None:
+            live.in_flight -= 1
+            self.values.raise_rank(live, Rank.SERVICE)
+        return live
+
+    # The end of a request
+
+    def ending(self, scope: RequestScope) -> Sequence[Fact]:
+        """What can be judged only now that the request is over."""
+        facts: list[Fact] = [*self._overlaps(scope), *self._replays(scope), *self._unverified(scope)]
+        facts += self._holds.left(scope)
+        for source, reason in scope.weak:
+            facts.append(Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder="pl" in reason))
+        return facts
+
+    def _overlaps(self, scope: RequestScope) -> Iterable[Fact]:
+        for live, other in scope.overlaps:
+            first = next((o for o in other.events if o.live is live), None)
+            trail = tuple(o for o in (first, *first_seen(live, scope)) if o is not None)
+            yield Reuse(live=live, trail=trail, scope=scope, how="single_use", raisable=False)
+
+    def _replays(self, scope: RequestScope) -> Iterable[Fact]:
+        if scope.status is None or scope.status >= 400 or scope.mark.method not in self.config.replay_methods:
+            return
+        for live in scope.presented:
+            if live.kind is not Kind.SINGLE_USE:
+                continue
+            fingerprint = live.credential.fingerprint
+            if fingerprint in self._redeemed:
+                yield Replay(live=live, trail=first_seen(live, scope), scope=scope, raisable=False)
+            self._redeemed[fingerprint] = None
+            if len(self._redeemed) > REDEEMED_BOUND:
+                self._redeemed.pop(next(iter(self._redeemed)))
+
+    def _unverified(self, scope: RequestScope) -> Iterable[Fact]:
+        if self.config.verified_upstream or scope.status is None or scope.status >= 400:
+            return
+        for live, seen in scope.unverified.items():
+            if live in scope.attempted or live in scope.verified or live.rank >= Rank.VERIFIED:
+                continue
+            yield Unverified(live=live, trail=(*first_seen(live, scope), seen), scope=scope, raisable=False)
+
+    def close(self, scope: RequestScope) -> None:
+        """Settles an ended and judged request: links, live values, owners."""
+        for undo in scope.cleanup:
+            undo()
+        for live in scope.presented:
+            others = self._presenting.get(live)
+            if others is not None:
+                others[:] = [other for other in others if other is not scope]
+                if not others:
+                    del self._presenting[live]
+        self._holds.settle(scope)
+        if scope.status is not None and scope.status < 400:
+            self.links.join((*scope.presented, *scope.issued, *scope.known))
+        self.scopes.release_values(scope)
+
+    def clear(self) -> None:
+        """Between tests: service values and native handles stay, all else goes."""
+        self.scopes.end_thread()
+        self.values.clear()
+        self._cache.clear()
+        self._holds.clear()
+        self.desk.slots.clear()
+        self.links.clear()
+        self._redeemed.clear()
+
+    @property
+    def dropped(self) -> int:
+        """Events and values that some bound has cut, so far."""
+        return self.values.dropped + self._cache.dropped + self._holds.dropped + self.native.dropped
+
+    def after_fork(self) -> None:
+        """In the child: locks held by threads that are gone are made anew."""
+        self.values.renew_lock()
+        self.native.renew_lock()
+        self.scopes.last.clear()

@@ -1,0 +1,118 @@
+"""The one fail-open boundary: whatever breaks inside rasp, the app goes on as without it.
+
+Also the re-entry guard: rasp never observes itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Hook = Callable[..., Any]
+_OWN = str(Path(__file__).resolve().parent.parent) + os.sep
+
+
+class Busy(threading.local):
+    """Whether this thread is inside rasp."""
+
+    now = False
+
+
+class Guard:
+    """Wraps every hook.
+
+    Attributes:
+        loud: raise what breaks inside rasp, as its own tests want it.
+        failures: how often each hook failed.
+        sabotage: hooks by name that are made to fail, for the tests of this guard.
+    """
+
+    def __init__(self, *, loud: bool = False) -> None:
+        self.loud = loud
+        self.failures: Counter[str] = Counter()
+        self.names: list[str] = []
+        self.sabotage: set[str] = set()
+        self.busy = Busy()
+
+    def protect(self, name: str, hook: Hook) -> Hook:
+        """A hook that returns ``None`` when it fails, and when it is reached from inside rasp.
+
+        ``Exception`` is contained, ``BaseException`` never is.
+        """
+        if name not in self.names:
+            self.names.append(name)
+        busy, sabotage = self.busy, self.sabotage
+
+        def protected(*args: Any) -> Any:
+            if busy.now:
+                return None
+            busy.now = True
+            try:
+                if sabotage and name in sabotage:
+                    raise Sabotage
+                return hook(*args)
+            except Exception as error:  # noqa: BLE001 - the one place that contains what breaks inside rasp
+                return self._failed(name, error)
+            finally:
+                busy.now = False
+
+        return protected
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Counts a failure and says so once a hook, without a word of the error's text, which may hold a value."""
+        self.failures[name] += 1
+        if self.loud and not isinstance(error, Sabotage):
+            raise error
+        if self.failures[name] == 1:
+            self._say(
+                f"rasp: {name} failed with {type(error).__name__} at {_place(error)}; the app is not affected, "
+                "but what this hook would have seen is missed\n"
+            )
+
+    def _say(self, line: str) -> None:
+        try:
+            os.write(2, line.encode("utf-8", "replace"))
+        except OSError:
+            pass  # no standard error: the count still tells
+
+    def aside(self) -> _Aside:
+        """A context in which nothing is observed: for rasp's own reporting."""
+        return _Aside(self.busy)
+
+
+class _Aside:
+    __slots__ = ("_before", "_busy")
+
+    def __init__(self, busy: Busy) -> None:
+        self._busy = busy
+
+    def __enter__(self) -> None:
+        self._before = self._busy.now
+        self._busy.now = True
+
+    def __exit__(self, *exc: object) -> None:
+        self._busy.now = self._before
+
+
+class Sabotage(Exception):  # noqa: N818 - what a test of this guard does to a hook
+    """Raised in place of a hook's work."""
+
+
+def _place(error: Exception) -> str:
+    """The innermost place in rasp's own code, as module and line."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_OWN)]
+    if not frames:
+        return "an unknown place"
+    last = frames[-1]
+    return f"rasp/{last.filename[len(_OWN) :]}:{last.lineno}"
+
+
+def stderr_is_open() -> bool:
+    """Whether there is a standard error to write to."""
+    return sys.stderr is not None

@@ -1,0 +1,29 @@
+"""Which rule judges which fact. Pure: the same fact gives the same draft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rasp.ledger import facts
+from rasp.rules import concurrency, exposure, release, verification
+from rasp.rules.draft import Draft
+
+_JUDGES: Mapping[type[facts.Fact], Callable[[Any], Draft | None]] = {
+    facts.SecondRelease: release.double_release,
+    facts.UsedAfterRelease: release.use_after_release,
+    facts.ReleasedUnacquired: release.release_without_acquire,
+    facts.LeftHeld: release.never_released,
+    facts.Exposure: exposure.raw_token,
+    facts.RawKey: exposure.raw_token_as_key,
+    facts.Reuse: concurrency.concurrent_reuse,
+    facts.Leak: concurrency.cross_request_leak,
+    facts.Replay: concurrency.single_use_replay,
+    facts.Unverified: verification.unverified_token,
+    facts.Weak: verification.weak_credential,
+}
+
+
+def judge(fact: facts.Fact) -> Draft | None:
+    """What the rules say about a fact; ``None`` if it is fine."""
+    return _JUDGES[type(fact)](fact)

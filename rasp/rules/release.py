@@ -1,0 +1,47 @@
+"""Rules 101 to 105: a hold is released once, and not used afterwards (CWE-1341, 415, 672, 416, 763, 772)."""
+
+from __future__ import annotations
+
+from rasp.ledger.facts import Evidence, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
+from rasp.model import Severity
+from rasp.rules.draft import Draft
+
+
+def double_release(fact: SecondRelease) -> Draft:
+    """Error where it is certain; of the idempotent form a warning from another call path, a note from the same."""
+    if fact.evidence is Evidence.CERTAIN:
+        severity = Severity.ERROR
+    else:
+        severity = Severity.NOTE if fact.same_path else Severity.WARNING
+    again = fact.trail[-1]
+    what = "native handle" if fact.native else f"{again.holder} slot"
+    scope = "in one request" if _one_request(fact) else "by different requests"
+    return Draft("double-release", severity, f"{what} released twice {scope}", fact, native=fact.native)
+
+
+def _one_request(fact: SecondRelease) -> bool:
+    releases = fact.trail[-2:]
+    return releases[0].request is releases[1].request
+
+
+def use_after_release(fact: UsedAfterRelease) -> Draft:
+    """A released native handle or explicit hold was used."""
+    what = "native handle" if fact.native else "hold"
+    return Draft("use-after-release", Severity.ERROR, f"{what} used after its release", fact, native=fact.native)
+
+
+def release_without_acquire(fact: ReleasedUnacquired) -> Draft:
+    """Warning for a declared native handle, note for caches and libc's own ``free``."""
+    if fact.native:
+        severity = Severity.WARNING if fact.declared else Severity.NOTE
+        return Draft("release-without-acquire", severity, "native handle released that was never acquired", fact, native=True)
+    message = f"{fact.trail[-1].holder} slot released that was never acquired in this process"
+    return Draft("release-without-acquire", Severity.NOTE, message, fact)
+
+
+def never_released(fact: LeftHeld) -> Draft:
+    """Warning when its request ends, note when the process does."""
+    what = "native handle" if fact.native else "hold"
+    when = "process" if fact.at_exit else "request"
+    severity = Severity.NOTE if fact.at_exit else Severity.WARNING
+    return Draft("never-released", severity, f"{what} still held when its {when} ended", fact, native=fact.native)

@@ -1,0 +1,107 @@
+"""What passes through a WSGI request in both directions: the input as the app reads it, the output as it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rasp.ledger.scopes import RequestScope
+    from rasp.sources.wsgi import Door
+
+
+class RecordedInput:
+    """``wsgi.input``, of which a copy is kept as the app reads it. It never reads by itself."""
+
+    def __init__(self, stream: Any, length: int, complete: Callable[[bytes], None]) -> None:
+        self._stream = stream
+        self._length = length
+        self._complete: Callable[[bytes], None] | None = complete
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def _keep(self, data: bytes) -> bytes:
+        if self._size < self._length and data:
+            self._parts.append(bytes(data))
+            self._size += len(data)
+            if self._size >= self._length and self._complete is not None:
+                complete, self._complete = self._complete, None
+                complete(self.recorded())
+        return data
+
+    def recorded(self) -> bytes:
+        """What the app has read so far."""
+        return b"".join(self._parts)
+
+    def read(self, *args: Any) -> bytes:
+        return self._keep(self._stream.read(*args))
+
+    def readline(self, *args: Any) -> bytes:
+        return self._keep(self._stream.readline(*args))
+
+    def readlines(self, *args: Any) -> list[bytes]:
+        lines: list[bytes] = self._stream.readlines(*args)
+        for line in lines:
+            self._keep(line)
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._stream:
+            yield self._keep(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Body:
+    """A response body inside its request's scope: every ``next()`` and ``close()`` runs in it, and its end ends it."""
+
+    def __init__(self, door: Door, scope: RequestScope, iterable: Iterable[bytes]) -> None:
+        self._door = door
+        self._scope = scope
+        self._iterable = iterable
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Body:
+        return self
+
+    def __next__(self) -> bytes:
+        door, scope = self._door, self._scope
+        token = door.current.set(scope)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._iterable)
+            chunk = next(self._iterator)
+        except StopIteration:
+            door.end(scope)
+            raise
+        except BaseException as error:
+            door.fail(scope, error)
+            raise
+        finally:
+            door.current.reset(token)
+        if scope.scan is not None:
+            door.sent(scope, chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Closes the app's body inside the scope, then ends the request."""
+        close = getattr(self._iterable, "close", None)
+        try:
+            if close is not None:
+                token = self._door.current.set(self._scope)
+                try:
+                    close()
+                finally:
+                    self._door.current.reset(token)
+        except BaseException as error:
+            self._door.fail(self._scope, error)
+            raise
+        self._door.end(self._scope)
+
+
+class SizedBody(Body):
+    """A body of known length, such as a list: servers work out ``Content-Length`` from it."""
+
+    def __len__(self) -> int:
+        return len(self._iterable)  # type: ignore[arg-type]

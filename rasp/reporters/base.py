@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rasp.model import Finding, RequestRecord
 
 
 class Reporter(Protocol):
-    """An output. Methods may be called from any thread, one at a time; they raise only ``OSError``."""
+    """An output. Its methods may be called from any thread, also at the same time."""
 
     def finding(self, finding: Finding) -> None:
         """Takes a finding when it happens."""
@@ -21,3 +21,11 @@ class Reporter(Protocol):
 
     def close(self) -> None:
         """Writes what is left; nothing comes after it."""
+
+
+@runtime_checkable
+class EveryOccurrence(Protocol):
+    """What an output implements besides if it wants repeated occurrences of a defect too."""
+
+    def occurrence(self, finding: Finding) -> None:
+        """Takes one occurrence when it happens, before the record of its request."""

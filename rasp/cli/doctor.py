@@ -1,0 +1,140 @@
+"""``rasp doctor``: which libraries are instrumented, at which versions, and what cannot be reached."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from rasp.cli.commands import COMMANDS
+from rasp.cli.terminal import colours, paint, table
+from rasp.cli.version import version
+from rasp.config import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rasp.cli.commands import Subparsers
+    from rasp.patching.status import InstrumentStatus
+
+_STATES = {
+    "installed": "green",
+    "waiting": "green",
+    "disabled": "dim",
+    "unsupported": "yellow",
+    "failed": "red",
+}
+
+EPILOG = """\
+states:
+  installed    in place
+  waiting      will be put in place when the app imports the part of the library it concerns
+  disabled     switched off by the configuration
+  unsupported  the library is of a version the instrument is not made for
+  failed       could not be put in place; the app runs as without it
+"""
+
+
+def add(subparsers: Subparsers) -> None:
+    """Adds ``doctor`` to the command line."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help=COMMANDS["doctor"],
+        description="Shows each instrument: its library, the version installed here, the versions it is made"
+        " for, its state, and what of the library it cannot reach. Imports the libraries to see.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Installs rasp in this process to see how it goes, and prints that."""
+    from rasp import runtime
+
+    config = load()
+    already = runtime.active()
+    try:
+        installed = runtime.install(config)
+        import_libraries(
+            status for status in installed.statuses() if status.state == "waiting" and status.version
+        )
+        statuses = installed.statuses()
+    finally:
+        if already is None:
+            runtime.uninstall()
+    if args.format == "json":
+        print(json.dumps(_as_json(statuses, config.mode), indent=2))
+    else:
+        print("\n".join(_as_text(statuses, config.mode)))
+    return 0
+
+
+def import_libraries(statuses: Iterable[InstrumentStatus]) -> None:
+    """Imports what the instruments wait for: only then is it known whether they fit."""
+    distributions = {status.library.lower() for status in statuses}
+    for module, providers in importlib.metadata.packages_distributions().items():
+        if distributions.isdisjoint(provider.lower() for provider in providers) or not module.isidentifier():
+            continue
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - an app would meet it too; the other libraries are still told of
+            print(f"rasp doctor: import {module}: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def _as_json(statuses: Sequence[InstrumentStatus], mode: str) -> dict[str, object]:
+    return {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "rasp": version(),
+        "mode": str(mode),
+        "instruments": [
+            {
+                "instrument": status.instrument,
+                "library": status.library,
+                "version": status.version,
+                "supported": status.supported,
+                "state": status.state,
+                "reason": status.reason,
+                "unreachable": list(status.unreachable),
+            }
+            for status in statuses
+        ],
+    }
+
+
+def _as_text(statuses: Sequence[InstrumentStatus], mode: str) -> list[str]:
+    color = colours()
+    lines = [
+        f"{platform.python_implementation()} {platform.python_version()}, {sys.executable}",
+        f"rasp {version()}, mode {mode}",
+        "",
+    ]
+    headers = ("instrument", "library", "version", "supported", "state", "reason")
+    rows = [
+        (
+            status.instrument,
+            status.library,
+            status.version or "not installed",
+            status.supported,
+            status.state,
+            status.reason,
+        )
+        for status in statuses
+    ]
+    head, *rest = table(headers, rows, wrap=False).splitlines()
+    lines.append(paint(head, "bold", color))
+    lines += [_painted(line, status.state, color) for line, status in zip(rest, statuses, strict=True)]
+    blind = [status for status in statuses if status.unreachable]
+    if blind:
+        lines += ["", paint("cannot be reached", "bold", color)]
+        lines += [f"  {status.instrument}: {what}" for status in blind for what in status.unreachable]
+    return lines
+
+
+def _painted(line: str, state: str, color: bool) -> str:
+    return line.replace(state, paint(state, _STATES.get(state, "dim"), color), 1) if color else line

@@ -19,10 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rasp.model import Finding, Severity
 
 if TYPE_CHECKING:
     from rasp.cli.main import Subparsers
@@ -35,7 +37,6 @@ START, DRIVE, STOP = 30.0, 120.0, 20.0
 LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 DIED = re.compile(r"Worker \(pid:(\d+)\) was sent (SIG[A-Z]+)")
 EXPECT = re.compile(r"#\s*expect:\s*([a-z-]+(?:\s*,\s*[a-z-]+)*)\s*$")
-JUDGED = ("warning", "error")
 
 
 class DemoError(Exception):
@@ -116,10 +117,10 @@ def watched(work: Path) -> int:
     print(flush=True)
     if not findings.exists():
         raise DemoError("rasp reported nothing")
-    loaded = load([findings])
-    sys.stdout.write(render(loaded, "text", color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    found = load([findings])
+    sys.stdout.write(render(found, "text", color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     print()
-    problems += differences(expected(work / "demo"), reported(findings))
+    problems += differences(expected(work / "demo"), judged(found))
     for problem in problems:
         print(problem)
     if problems:
@@ -250,17 +251,15 @@ def marked(source: Path, rule: str, function: str) -> list[int]:
     ]
 
 
-def reported(findings: Path) -> set[Found]:
-    """The warnings and errors among the findings of a file."""
-    found = set()
-    for line in findings.read_text(encoding="utf-8").splitlines():
-        finding = json.loads(line)
-        place = finding["location"]
-        if finding["severity"] in JUDGED:
-            found.add(
-                Found(place["file"], place["line"], finding["rule"], finding["severity"], place["function"])
-            )
-    return found
+def judged(findings: Sequence[Finding]) -> set[Found]:
+    """What is compared of the warnings and errors among findings."""
+    return {
+        Found(
+            found.location.file, found.location.line, found.rule, found.severity.word, found.location.function
+        )
+        for found in findings
+        if found.severity > Severity.NOTE
+    }
 
 
 def differences(wanted: tuple[set[Found], set[Found]], have: set[Found]) -> list[str]:

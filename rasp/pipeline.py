@@ -56,18 +56,19 @@ class Pipeline:
         replaced: set[LiveValue] = set()
         for fact in facts:
             draft = judge(fact)
-            mode = Mode.OFF if draft is None else self.config.mode_of(draft.rule)
-            if draft is None or mode is Mode.OFF or not self._concerns(draft):
+            if draft is None:
                 continue
+            mode = self.config.mode_of(draft.rule)
             decision = decide(draft, mode, block_native=self.config.block_native_double_release)
+            skip = skip or decision.action is ActionTaken.SKIPPED
+            if mode is Mode.OFF or not self._concerns(draft):
+                continue
             finding = self.assembly.finding(draft, mode, decision.action)
             if finding.key in self.known:
-                skip = skip or decision.action is ActionTaken.SKIPPED
                 continue
             self.report(finding)
             self._remember(fact.scope, finding)
             exception = exception or self._violation(decision, finding, fact.scope)
-            skip = skip or decision.action is ActionTaken.SKIPPED
             if decision.action is ActionTaken.REPLACED and fact.live is not None:
                 replaced.add(fact.live)
         text = mask_hits(event.text, event.hits, replaced) if isinstance(event, Exposed) and replaced else None

@@ -104,7 +104,8 @@ def instrument(kit: Kit) -> Instrument:
         attributes = getattr(found, "__dict__", None)
         if type(attributes) is dict:
             scope = kit.ledger.scopes.here()
-            found.__dict__ = GDict(attributes, hooks, None if scope is None else scope.mark)
+            watched = GDict(attributes, hooks, None if scope is None else scope.mark)
+            object.__setattr__(found, "__dict__", watched)  # g's own __setattr__ would make it an entry
 
     made = kit.hook("flask.g.create", watch)
 

@@ -6,7 +6,6 @@ Also the re-entry guard: rasp never observes itself.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import traceback
 from collections import Counter
@@ -39,6 +38,7 @@ class Guard:
         self.names: list[str] = []
         self.sabotage: set[str] = set()
         self.busy = Busy()
+        self._stopped: list[bool] = []
 
     def protect(self, name: str, hook: Hook) -> Hook:
         """A hook that returns ``None`` when it fails, and when it is reached from inside rasp.
@@ -47,10 +47,10 @@ class Guard:
         """
         if name not in self.names:
             self.names.append(name)
-        busy, sabotage = self.busy, self.sabotage
+        busy, sabotage, stopped = self.busy, self.sabotage, self._stopped
 
         def protected(*args: Any) -> Any:
-            if busy.now:
+            if busy.now or stopped:
                 return None
             busy.now = True
             try:
@@ -63,6 +63,10 @@ class Guard:
                 busy.now = False
 
         return protected
+
+    def stop(self) -> None:
+        """From now on no hook does anything: what other tools hold of ours is inert."""
+        self._stopped.append(True)
 
     def _failed(self, name: str, error: Exception) -> None:
         """Counts a failure and says so once a hook, without a word of the error's text, which may hold a value."""
@@ -112,7 +116,3 @@ def _place(error: Exception) -> str:
     last = frames[-1]
     return f"rasp/{last.filename[len(_OWN) :]}:{last.lineno}"
 
-
-def stderr_is_open() -> bool:
-    """Whether there is a standard error to write to."""
-    return sys.stderr is not None

@@ -33,7 +33,7 @@ def decide(draft: Draft, mode: Mode, *, block_native: bool) -> Decision:
         if fact.raisable:
             return Decision(ActionTaken.RAISED, raises=True)
         return Decision(ActionTaken.RAISED, deferred=True)
-    if second_native and (mode is not Mode.OBSERVE or block_native):
+    if second_native and (block_native or mode is Mode.PROTECT):
         return Decision(ActionTaken.SKIPPED)
     if mode is Mode.PROTECT:
         if isinstance(fact, UsedAfterRelease) and fact.native:

@@ -1,0 +1,232 @@
+"""The public functions and classes, on top of the runtime of this process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rasp import runtime as process
+from rasp.config import Config, load
+from rasp.declarations import NativeDeclaration
+from rasp.errors import ConfigError, NotConfigured
+from rasp.instruments.kit import caller, obey
+from rasp.ledger.events import Held, HoldReleased, HoldUsed
+from rasp.ledger.fingerprints import fingerprinter
+from rasp.ledger.scopes import RequestScope
+from rasp.model import Credential, Finding, Kind
+from rasp.pipeline import ALLOWED
+from rasp.runtime import Runtime
+from rasp.rules.table import find
+from rasp.sources.wsgi import WSGIApp
+
+
+def install(config: Config | Mapping[str, Any] | None = None) -> None:
+    """Installs the import-time wrappers. Idempotent; ``uninstall`` restores everything exactly.
+
+    Args:
+        config: settings that win over variables and files, as a mapping or a whole ``Config``.
+
+    Raises:
+        ConfigError: a setting is unknown, of the wrong type or out of range.
+    """
+    process.install(config if isinstance(config, Config) or config is None else load(config))
+
+
+def uninstall() -> None:
+    """Takes every wrapper back and closes the reports."""
+    process.uninstall()
+
+
+class Middleware:
+    """Any WSGI app inside request scopes (PEP 3333); transparent while rasp is not installed."""
+
+    def __init__(self, wsgi_app: WSGIApp) -> None:
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        installed = process.active()
+        if installed is None:
+            return self.wsgi_app(environ, start_response)
+        return installed.door.serve(self.wsgi_app, environ, start_response)
+
+
+class Rasp:
+    """The Flask extension: installs rasp and wraps ``app.wsgi_app``."""
+
+    def __init__(self, app: Any = None, config: Config | Mapping[str, Any] | None = None) -> None:
+        self._config = config
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Any) -> None:
+        """Installs rasp and wraps one app; a second call for the same app changes nothing."""
+        install(self._config)
+        if "rasp" not in app.extensions:
+            app.extensions["rasp"] = self
+            app.wsgi_app = Middleware(app.wsgi_app)
+
+
+def _kind(kind: str) -> Kind:
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise ConfigError(f"kind = {kind!r} is not allowed; allowed: {', '.join(Kind)}") from None
+
+
+def track(value: str, kind: str = "custom") -> Credential | None:
+    """Follows a credential that rasp could not see by itself.
+
+    Args:
+        value: the raw value.
+        kind: api_key, bearer, jwt, basic, session, single_use, service or custom.
+
+    Returns:
+        what it is called in every output; ``None`` where rasp is not installed or the value is too weak to follow.
+
+    Raises:
+        ConfigError: the kind is unknown.
+    """
+    wanted = _kind(kind)
+    installed = process.active()
+    if installed is None:
+        return None
+    live = installed.guard.protect("api.track", installed.ledger.track)(value, wanted)
+    return None if live is None else live.credential  # type: ignore[no-any-return]
+
+
+class hold:  # noqa: N801 - a function that is a context manager too
+    """The app's own holder took a credential into a slot; as a context manager it releases it in the end."""
+
+    def __init__(self, value: str, slot: str) -> None:
+        self._value = value
+        self._slot = slot
+        _handle("api.hold", Held, value, slot)
+
+    def use(self) -> None:
+        """The holder uses the credential; after its release that is a finding (CWE-672)."""
+        _handle("api.use", HoldUsed, self._value, self._slot)
+
+    def __enter__(self) -> hold:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _handle("api.release", HoldReleased, self._value, self._slot)
+
+    def __repr__(self) -> str:
+        return "<rasp.hold>"
+
+
+def release(value: str, slot: str) -> None:
+    """The app's own holder gave a credential back; a second time is a finding (CWE-1341)."""
+    _handle("api.release", HoldReleased, value, slot)
+
+
+def _handle(name: str, event: Callable[..., object], value: str, slot: str) -> None:
+    installed = process.active()
+    if installed is None:
+        return
+    frame = caller(2)
+
+    def run() -> Any:
+        return installed.pipeline.handle(event(value, slot, installed.ledger.places.path(frame)))
+
+    obey(installed.guard.protect(name, run)())
+
+
+def fingerprint(value: str, digits: int = 32) -> str:
+    """A name of a credential for cache keys and log fields, stable wherever the same key is configured.
+
+    Args:
+        value: the raw value.
+        digits: hex digits, an even number from 2 to 128.
+
+    Raises:
+        NotConfigured: ``fingerprint_key`` is not set.
+        ValueError: ``digits`` is out of range.
+    """
+    installed = process.active()
+    key = installed.config.fingerprint_key if installed is not None else load().fingerprint_key
+    if key is None:
+        raise NotConfigured("rasp.fingerprint needs the setting fingerprint_key: any secret text of 16 bytes or more")
+    name = fingerprinter(key.encode("utf-8"), digits)(value)
+    if installed is not None:
+        live = installed.ledger.values.get(value)
+        if live is not None:
+            installed.ledger.desk.slots.learn_digest(name, live)
+    return name
+
+
+def native_library(
+    lib: Any,
+    acquire: Sequence[str] = (),
+    retain: Sequence[str] = (),
+    use: Sequence[str] = (),
+    release: Sequence[str] = (),
+    thread_safe: bool | None = None,
+) -> None:
+    """Declares which functions of a loaded ``ctypes`` library handle its keys.
+
+    Raises:
+        ConfigError: it has no function of that name.
+    """
+    installed = process.active()
+    if installed is None:
+        return
+    name = str(getattr(lib, "_name", None) or "libc").rpartition("/")[2].partition(".so")[0]
+    declaration = NativeDeclaration(name, tuple(acquire), tuple(retain), tuple(use), tuple(release), thread_safe)
+    before = len(installed.native.problems)
+    installed.native.declare(lib, declaration)
+    if len(installed.native.problems) > before:
+        raise ConfigError(installed.native.problems[-1])
+
+
+@contextlib.contextmanager
+def scope(name: str) -> Iterator[None]:
+    """A unit of work that is not a WSGI request: a command, a worker's job, a consumed message.
+
+    Args:
+        name: how it is called in reports, in place of a route.
+    """
+    installed = process.active()
+    if installed is None:
+        yield
+        return
+    unit = RequestScope("OTHER", None)
+    unit.route = name
+    token = installed.ledger.scopes.current.set(unit)
+    try:
+        yield
+    except BaseException as error:
+        installed.door.fail(unit, error)
+        raise
+    finally:
+        installed.ledger.scopes.current.reset(token)
+    installed.door.end(unit)
+
+
+@contextlib.contextmanager
+def allow(*rules: str, reason: str) -> Iterator[None]:
+    """Inside, these rules find nothing: the code is known to be fine, for the reason given.
+
+    Args:
+        rules: names or ids.
+        reason: why; for whoever reads the code next.
+
+    Raises:
+        RaspError: there is no such rule.
+        ValueError: the reason is empty.
+    """
+    if not reason.strip():
+        raise ValueError("rasp.allow needs a reason")
+    token = ALLOWED.set(ALLOWED.get() | {find(rule).name for rule in rules})
+    try:
+        yield
+    finally:
+        ALLOWED.reset(token)
+
+
+def findings() -> list[Finding]:
+    """This process's findings so far, each defect once with its count."""
+    installed: Runtime | None = process.active()
+    return [] if installed is None else installed.counting.snapshot()

@@ -1,0 +1,180 @@
+"""What all cache instruments share: one logical event per call, from the outermost of the layered libraries."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rasp.instruments.kit import Kit, as_text, caller, obey
+from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
+from rasp.patching.patches import Make, named_like
+
+
+class Depth(threading.local):
+    """How deep this thread is inside cache libraries."""
+
+    now = 0
+
+
+class Identities:
+    """Numbers for objects that are back ends by themselves; a number is never given twice, unlike ``id()``."""
+
+    def __init__(self) -> None:
+        self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._next = itertools.count(1)
+
+    def of(self, target: Any) -> int:
+        """The number of an object."""
+        try:
+            number = self._numbers.get(target)
+            if number is None:
+                number = self._numbers[target] = next(self._next)
+        except TypeError:  # no weak references, or not hashable
+            return id(target)
+        return number
+
+
+class CacheHooks:
+    """Turns cache calls into events. ``holder`` tells a cache object's back end."""
+
+    def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder], depth: Depth) -> None:
+        self._kit = kit
+        self._holder = holder
+        self._depth = depth
+        self._stored = kit.hook(f"{name}.store", self.stored)
+        self._read = kit.hook(f"{name}.read", self.read)
+        self._removed = kit.hook(f"{name}.remove", self.removed)
+        self._cleared = kit.hook(f"{name}.clear", self.cleared)
+        self._looked = kit.hook(f"{name}.look", self.looked)
+
+    def stored(self, cache: Any, names: Iterable[Any]) -> Any:
+        """Entries were stored; the first verdict that raises counts."""
+        holder, path = self._holder(cache), None
+        for name in names:
+            text = as_text(name)
+            if text is None:
+                continue
+            if path is None:
+                path = self._kit.here(caller(3))
+            verdict = self._kit.pipeline.handle(CacheStored(holder, text, path))
+            if verdict is not None:
+                return verdict
+        return None
+
+    def read(self, cache: Any, found: Iterable[tuple[Any, bool]]) -> Any:
+        """Entries were looked up."""
+        holder = self._holder(cache)
+        for name, hit in found:
+            text = as_text(name)
+            if text is None:
+                continue
+            verdict = self._kit.pipeline.handle(CacheRead(holder, text, hit, self._kit.here(caller(3))))
+            if verdict is not None:
+                return verdict
+        return None
+
+    def removed(self, cache: Any, outcome: Iterable[tuple[Any, bool | None]]) -> Any:
+        """Entries were deleted."""
+        holder, path = self._holder(cache), self._kit.path(caller(3))
+        for name, removed in outcome:
+            text = as_text(name)
+            if text is None:
+                continue
+            verdict = self._kit.pipeline.handle(CacheRemoved(holder, text, removed, False, False, path))
+            if verdict is not None:
+                return verdict
+        return None
+
+    def cleared(self, cache: Any) -> Any:
+        """The whole cache was emptied."""
+        return self._kit.pipeline.handle(CacheCleared(self._holder(cache)))
+
+    def looked(self, cache: Any, names: Iterable[Any]) -> dict[Any, bool]:
+        """Which entries are there, where a delete does not report it truly."""
+        return {name: bool(cache.has(name)) for name in names}
+
+    def method(self, name: str, *, look_first: Callable[[Any], bool] = lambda cache: False) -> Make:
+        """The wrapper of a method by its name in cachelib's interface."""
+        after = _AFTER[name]
+        looks = name in ("delete", "delete_many")
+        depth = self._depth
+
+        def make(original: Any) -> Any:
+            def wrapper(cache: Any, *args: Any, **kwargs: Any) -> Any:
+                if depth.now:
+                    return original(cache, *args, **kwargs)
+                depth.now = 1
+                try:
+                    there = None
+                    if looks and look_first(cache):
+                        there = self._looked(cache, args or tuple(kwargs.values()))
+                    result = original(cache, *args, **kwargs)
+                finally:
+                    depth.now = 0
+                obey(after(self, cache, args or tuple(kwargs.values()), result, there))
+                return result
+
+            return named_like(original, wrapper)
+
+        return make
+
+    def _after_set(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
+        return self._stored(cache, args[:1]) if result is not False else None
+
+    def _after_set_many(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
+        names = result if isinstance(result, list) else list(args[0])
+        return self._stored(cache, names)
+
+    def _after_get(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
+        return self._read(cache, ((args[0], result is not None and result is not False),))
+
+    def _after_get_many(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
+        return self._read(cache, tuple((name, value is not None) for name, value in zip(args, result, strict=False)))
+
+    def _after_get_dict(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
+        return self._read(cache, tuple((name, value is not None) for name, value in result.items()))
+
+    def _after_delete(self, cache: Any, args: Any, result: Any, there: Any) -> Any:
+        removed = result if isinstance(result, bool) else None
+        if there is not None:
+            removed = there.get(args[0], removed) if result is not False else False
+        return self._removed(cache, ((args[0], removed),))
+
+    def _after_delete_many(self, cache: Any, args: Any, result: Any, there: Any) -> Any:
+        gone = set(result) if isinstance(result, (list, tuple, set)) else None
+        if there is not None:
+            outcome = [(name, there.get(name)) for name in args]
+        else:
+            outcome = [(name, None if gone is None else name in gone) for name in args]
+        return self._removed(cache, tuple(outcome))
+
+    def _after_clear(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
+        return self._cleared(cache)
+
+
+_AFTER: dict[str, Callable[[CacheHooks, Any, Any, Any, Any], Any]] = {
+    "set": CacheHooks._after_set,
+    "add": CacheHooks._after_set,
+    "inc": CacheHooks._after_set,
+    "dec": CacheHooks._after_set,
+    "set_many": CacheHooks._after_set_many,
+    "get": CacheHooks._after_get,
+    "has": CacheHooks._after_get,
+    "get_many": CacheHooks._after_get_many,
+    "get_dict": CacheHooks._after_get_dict,
+    "delete": CacheHooks._after_delete,
+    "delete_many": CacheHooks._after_delete_many,
+    "unlink": CacheHooks._after_delete_many,
+    "clear": CacheHooks._after_clear,
+}
+METHODS = tuple(name for name in _AFTER if name != "unlink")
+
+
+def directory(cache: Any) -> str | None:
+    """The folder of a cache on disk, which is its identity: two objects on one folder are one cache."""
+    path = getattr(cache, "_path", None)
+    return os.path.realpath(path) if isinstance(path, str) else None

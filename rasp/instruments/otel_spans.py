@@ -1,0 +1,177 @@
+"""OpenTelemetry SDK: attributes and events the app puts on its spans, judged when a sampled span ends.
+
+Where a value was put in is remembered at ``set_attribute`` and ``add_event``; whether it is still there is asked at
+``end()``. Raising there is too late, so ``strict`` raises at the request's end.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from rasp.instruments.kit import Kit, caller
+from rasp.ledger.events import Exposed
+from rasp.ledger.live import Hit
+from rasp.ledger.places import CallPath
+from rasp.ledger.scopes import RequestScope
+from rasp.patching.installer import Instrument
+from rasp.patching.patches import PatchPoint, named_like
+
+_NAME = 0
+_STATUS = 1
+Noted = dict[str | int, tuple[CallPath, RequestScope | None]]
+
+
+class SpanHooks:
+    """Remembers where values were put on spans, and judges the spans when they end."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._noted: weakref.WeakKeyDictionary[Any, Noted] = weakref.WeakKeyDictionary()
+
+    def attributes(self, span: Any, attributes: Mapping[str, Any] | None) -> None:
+        """Attributes were set."""
+        for key, value in (attributes or {}).items():
+            if self._hits(value):
+                self._note(span, key)
+
+    def event(self, span: Any, name: str, attributes: Mapping[str, Any] | None) -> None:
+        """An event was added: its place stands for all events of the span that hold the same text."""
+        if self._hits(name) or any(self._hits(value) for value in (attributes or {}).values()):
+            self._note(span, f"event:{len(span.events)}")
+
+    def named(self, span: Any, name: str) -> None:
+        """The span was renamed."""
+        if self._hits(name):
+            self._note(span, _NAME)
+
+    def _note(self, span: Any, key: str | int) -> None:
+        path = self._kit.here(caller(4))
+        self._noted.setdefault(span, {})[key] = (path, self._kit.ledger.scopes.here())
+
+    def _hits(self, value: Any) -> list[Hit]:
+        if isinstance(value, str):
+            return self._kit.ledger.values.find(value)
+        if isinstance(value, (list, tuple)):
+            return [hit for entry in value if isinstance(entry, str) for hit in self._kit.ledger.values.find(entry)]
+        return []
+
+    def ending(self, span: Any) -> None:
+        """A span is about to be exported: what is still on it is exposed."""
+        noted = self._noted.pop(span, None)
+        if not noted or not span.is_recording() or not span.get_span_context().trace_flags.sampled:
+            return
+        for key, (path, scope) in noted.items():
+            if key == _NAME:
+                self._judge(span, span.name, "name", path, scope)
+            elif isinstance(key, str) and key.startswith("event:"):
+                self._event_ending(span, int(key[6:]), path, scope)
+            elif span.attributes is not None and key in span.attributes:
+                masked = self._judge(span, span.attributes[key], str(key), path, scope)
+                if masked is not None:
+                    span._attributes[key] = masked
+
+    def _event_ending(self, span: Any, number: int, path: CallPath, scope: RequestScope | None) -> None:
+        events = span._events
+        if number >= len(events):
+            return
+        event = list(events)[number]
+        masks = {}
+        for key, value in dict(event.attributes or {}).items():
+            masked = self._judge(span, value, f"event {event.name}: {key}", path, scope)
+            if masked is not None:
+                masks[key] = masked
+        self._judge(span, event.name, "event", path, scope)
+        if masks:
+            inner = event._attributes
+            frozen, inner._immutable = inner._immutable, False
+            try:
+                for key, value in masks.items():
+                    inner[key] = value
+            finally:
+                inner._immutable = frozen
+
+    def _judge(self, span: Any, value: Any, slot: str, path: CallPath, scope: RequestScope | None) -> Any:
+        """Judges one value; returns what to export instead, if anything."""
+        if isinstance(value, (list, tuple)):
+            masked = [self._judge(span, entry, slot, path, scope) for entry in value]
+            changed = any(entry is not None for entry in masked)
+            return tuple(new or old for new, old in zip(masked, value, strict=True)) if changed else None
+        hits = self._hits(value)
+        if not hits:
+            return None
+        live_scope = scope if scope is not None and not scope.ended else None
+        verdict = self._kit.pipeline.handle(
+            Exposed("telemetry", value, hits, path, "opentelemetry", slot, None, False, True, False, live_scope)
+        )
+        return verdict.text if verdict is not None else None
+
+
+def instrument(kit: Kit) -> Instrument:
+    """The instrument of the OpenTelemetry SDK's spans."""
+    hooks = SpanHooks(kit)
+    attributes = kit.hook("opentelemetry.attributes", hooks.attributes)
+    event = kit.hook("opentelemetry.event", hooks.event)
+    named = kit.hook("opentelemetry.name", hooks.named)
+    ending = kit.hook("opentelemetry.end", hooks.ending)
+
+    def set_attribute(original: Any) -> Any:
+        def set_attribute(self: Any, key: Any, value: Any) -> Any:
+            attributes(self, {key: value})
+            return original(self, key, value)
+
+        return named_like(original, set_attribute)
+
+    def set_attributes(original: Any) -> Any:
+        def set_attributes(self: Any, values: Any) -> Any:
+            attributes(self, values)
+            return original(self, values)
+
+        return named_like(original, set_attributes)
+
+    def add_event(original: Any) -> Any:
+        def add_event(self: Any, name: Any, attributes: Any = None, *args: Any, **kwargs: Any) -> Any:
+            event(self, name, attributes)
+            return original(self, name, attributes, *args, **kwargs)
+
+        return named_like(original, add_event)
+
+    def update_name(original: Any) -> Any:
+        def update_name(self: Any, name: Any) -> Any:
+            named(self, name)
+            return original(self, name)
+
+        return named_like(original, update_name)
+
+    def start(original: Any) -> Any:
+        def start(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
+            attributes(self, self.attributes)
+            named(self, self.name)
+            return result
+
+        return named_like(original, start)
+
+    def end(original: Any) -> Any:
+        def end(self: Any, *args: Any, **kwargs: Any) -> Any:
+            ending(self)
+            return original(self, *args, **kwargs)
+
+        return named_like(original, end)
+
+    makers = {
+        "set_attribute": set_attribute,
+        "set_attributes": set_attributes,
+        "add_event": add_event,
+        "update_name": update_name,
+        "start": start,
+        "end": end,
+    }
+    return Instrument(
+        name="opentelemetry",
+        library="opentelemetry-sdk",
+        supported=">=1.27",
+        points=tuple(PatchPoint("opentelemetry.sdk.trace", f"Span.{name}", make) for name, make in makers.items()),
+        unreachable=("what an exporter or collector removes later: a span is judged as it ends",),
+    )

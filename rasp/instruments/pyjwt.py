@@ -1,0 +1,120 @@
+"""PyJWT: tokens that are verified, only decoded, or made; and the keys for it, which are the app's own secrets.
+
+Both layers are wrapped, and only the outermost call counts. ``jwt.decode`` and the like are bound to the original
+functions when the module is imported, but go through these methods.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from rasp.instruments.kit import Kit, as_text, caller, obey
+from rasp.instruments.private_keys import secret_lines
+from rasp.ledger.events import Issued, Verified
+from rasp.patching.installer import Instrument
+from rasp.patching.patches import PatchPoint, named_like
+
+HOLDER = "pyjwt"
+
+
+class Depth(threading.local):
+    """Whether this thread is inside PyJWT."""
+
+    now = 0
+
+
+class JwtHooks:
+    """What PyJWT was asked and what it answered."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._seen: set[int] = set()
+
+    def decoded(self, args: Any, kwargs: Any, result: Any) -> Any:
+        """A decode ended; ``result`` is ``None`` where it raised."""
+        token = as_text(kwargs.get("jwt", args[0] if args else None))
+        if token is None:
+            return None
+        attempted = self._checks_signature(args, kwargs, token)
+        self._own_key(kwargs.get("key", args[1] if len(args) > 1 else None))
+        success = attempted and result is not None
+        if not attempted and result is None:
+            return None
+        jti = None
+        if success and isinstance(result, dict):
+            payload = result.get("payload")
+            found = payload.get("jti") if isinstance(payload, dict) else None
+            jti = found if isinstance(found, str) else None
+        path = self._kit.here(caller(3))
+        return self._kit.pipeline.handle(Verified(token, HOLDER, success, attempted, jti, path))
+
+    def _checks_signature(self, args: Any, kwargs: Any, token: str) -> bool:
+        options = kwargs.get("options", args[3] if len(args) > 3 else None) or {}
+        if not options.get("verify_signature", True):
+            return False
+        return not token.endswith(".")
+
+    def encoded(self, args: Any, kwargs: Any, result: Any) -> Any:
+        """A token was made."""
+        token = as_text(result)
+        self._own_key(kwargs.get("key", args[1] if len(args) > 1 else None))
+        if token is None:
+            return None
+        return self._kit.pipeline.handle(Issued(token, HOLDER, self._kit.here(caller(3)), "issued:pyjwt"))
+
+    def _own_key(self, key: Any) -> None:
+        text = as_text(key)
+        if text is None:
+            return
+        if "-----BEGIN" not in text:
+            self._kit.ledger.own(text, "key:pyjwt")
+        elif hash(text) not in self._seen and len(self._seen) < 1000:
+            self._seen.add(hash(text))
+            for line in secret_lines(text):
+                self._kit.ledger.own(line, "key:pyjwt")
+
+
+def instrument(kit: Kit) -> Instrument:
+    """The instrument of PyJWT."""
+    hooks = JwtHooks(kit)
+    decoded = kit.hook("pyjwt.decode", hooks.decoded)
+    encoded = kit.hook("pyjwt.encode", hooks.encoded)
+    depth = Depth()
+
+    def decode(original: Any) -> Any:
+        def decode_complete(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if depth.now:
+                return original(self, *args, **kwargs)
+            depth.now = 1
+            try:
+                result = original(self, *args, **kwargs)
+            except BaseException:
+                depth.now = 0
+                decoded(args, kwargs, None)
+                raise
+            depth.now = 0
+            obey(decoded(args, kwargs, result))
+            return result
+
+        return named_like(original, decode_complete)
+
+    def encode(original: Any) -> Any:
+        def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
+            obey(encoded(args, kwargs, result))
+            return result
+
+        return named_like(original, encode)
+
+    return Instrument(
+        name="pyjwt",
+        library="pyjwt",
+        supported=">=2.4,<3",
+        points=(
+            PatchPoint("jwt.api_jws", "PyJWS.decode_complete", decode),
+            PatchPoint("jwt.api_jws", "PyJWS.encode", encode),
+            PatchPoint("jwt.api_jwt", "PyJWT.decode_complete", decode),
+        ),
+        unreachable=("jwt.api_jws.decode_complete and encode imported by name before rasp was installed",),
+    )

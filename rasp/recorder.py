@@ -1,0 +1,170 @@
+"""Builds the records of requests behind the request's path, on one thread of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rasp.ledger.live import LiveValue
+from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.model import Finding, RecordedEvent, RequestInfo, RequestRecord
+from rasp.patching.guard import Guard
+from rasp.responses.assembly import Assembly, request_info
+
+WAITING = 10_000
+"""Requests that may wait for the thread; more are dropped and counted."""
+KEPT = 1_000
+"""Records that ``rasp.testing`` can look back on."""
+PATIENCE = 5.0
+"""Seconds that the end of the process waits for the thread."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Ended:
+    """What is taken off a request's scope before that is let go."""
+
+    request: RequestInfo
+    started_ns: int
+    ended_ns: int
+    thread: str
+    credentials: tuple[LiveValue, ...]
+    events: tuple[Occurrence, ...]
+    dropped: int
+    parent: tuple[str, str] | None
+    traceparent: str | None
+    findings: tuple[Finding, ...]
+
+
+class Recorder:
+    """Takes ended requests; ``wanted`` tells whether anybody wants their records.
+
+    Attributes:
+        dropped: requests whose record was given up because too many waited.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        guard: Guard,
+        deliver: Callable[[RequestRecord, tuple[Finding, ...]], None],
+        wanted: Callable[[], bool],
+    ) -> None:
+        self._assembly = assembly
+        self._guard = guard
+        self._deliver = deliver
+        self._wanted = wanted
+        self._record = guard.protect("record", self._write)
+        self.keep = False
+        self.dropped = 0
+        self._exit_registered = False
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """In the child there is no thread, and what waited belongs to the parent."""
+        self._waiting: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._kept: deque[RequestRecord] = deque(maxlen=KEPT)
+
+    def ended(self, scope: RequestScope, findings: tuple[Finding, ...]) -> None:
+        """A request is over; its scope is let go right after this."""
+        if not (self.keep or self._wanted()):
+            return
+        if self._waiting.qsize() >= WAITING:
+            self.dropped += 1
+            return
+        ended = _Ended(
+            request_info(scope),
+            scope.started_ns,
+            scope.started_ns + int((time.perf_counter() - scope.mark.started) * 1e9),
+            scope.thread,
+            (*scope.presented, *scope.issued, *scope.known),
+            tuple(scope.events),
+            scope.dropped,
+            scope.parent_span,
+            scope.traceparent,
+            findings,
+        )
+        if self.keep:
+            self._record(ended)
+            return
+        self._waiting.put(ended)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        """Starts the thread, and has it drained before the exit handlers of what it writes to."""
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, args=(self._waiting,), name="rasp-records", daemon=True)
+            if not self._exit_registered:
+                self._exit_registered = True
+                atexit.register(self.drain)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is shutting down
+                self._thread = None
+                self._empty(self._waiting)
+
+    def _run(self, waiting: queue.SimpleQueue[_Ended | None]) -> None:
+        while True:
+            ended = waiting.get()
+            if ended is None:
+                return
+            self._record(ended)
+
+    def _empty(self, waiting: queue.SimpleQueue[_Ended | None]) -> None:
+        while not waiting.empty():
+            ended = waiting.get()
+            if ended is not None:
+                self._record(ended)
+
+    def _write(self, ended: _Ended) -> None:
+        record = self._built(ended)
+        if self.keep:
+            self._kept.append(record)
+        self._deliver(record, ended.findings)
+
+    def _built(self, ended: _Ended) -> RequestRecord:
+        credentials = dict.fromkeys(live.credential for live in ended.credentials)
+        return RequestRecord(
+            request=ended.request,
+            started=ended.started_ns,
+            ended=ended.ended_ns,
+            thread=ended.thread,
+            process=os.getpid(),
+            credentials=tuple(credentials),
+            events=tuple(
+                RecordedEvent(
+                    self._assembly.step(occurrence), None if occurrence.live is None else occurrence.live.credential
+                )
+                for occurrence in ended.events
+            ),
+            dropped=ended.dropped,
+            parent=ended.parent,
+            traceparent=ended.traceparent,
+        )
+
+    def records(self) -> list[RequestRecord]:
+        """The records kept for tests, oldest first."""
+        return list(self._kept)
+
+    def forget(self) -> None:
+        """Drops the kept records."""
+        self._kept.clear()
+
+    def drain(self) -> None:
+        """Writes what waits, and ends the thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None and thread.is_alive():
+            self._waiting.put(None)
+            thread.join(PATIENCE)
+        self._empty(self._waiting)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from rasp.model import Finding, Severity
 
 if TYPE_CHECKING:
-    from rasp.cli.main import Subparsers
+    from rasp.cli.commands import Subparsers
 
 PACKAGE = Path(__file__).resolve().parent.parent
 LIBRARIES = {"gunicorn": "gunicorn", "jwt": "pyjwt", "cachelib": "cachelib"}

@@ -128,6 +128,7 @@ class TestCommand:
         exec((FOLDER / "made_up.py").read_text(encoding="utf-8"), namespace)
         secrets = [*namespace["API_KEYS"], namespace["SIGNING_KEY"], namespace["FORGERS_KEY"]]  # type: ignore[misc]
         done = rasp_demo()
+        assert done.returncode == 0, done.stdout + done.stderr
         printed = done.stdout + done.stderr
         assert not [secret for secret in secrets if secret[:16] in printed or secret[-16:] in printed]
         assert not re.search(r"eyJ[A-Za-z0-9_-]{16}", printed)

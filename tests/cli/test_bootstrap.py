@@ -13,8 +13,8 @@ import pytest
 ACTIVE = "import rasp.runtime; print(rasp.runtime.active() is not None, flush=True)"
 PATH = "import json, sys; print(json.dumps(sys.path))"
 LIBRARIES = (
-    "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules}"
-    " - sys.stdlib_module_names - {'rasp', 'sitecustomize'})))"
+    "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules"
+    " if not name.startswith('_sysconfigdata')} - sys.stdlib_module_names - {'rasp', 'sitecustomize'})))"
 )
 
 
@@ -155,8 +155,7 @@ class TestAFailureOfRasp:
         package = rasp.folder / "other" / "rasp"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
-        if runtime:
-            (package / "runtime.py").write_text(runtime)
+        (package / "runtime.py").write_text(runtime)
         return str(package.parent)
 
     def test_is_one_line_that_names_it_without_values(self, rasp):
@@ -170,9 +169,9 @@ class TestAFailureOfRasp:
         assert "a-secret-value" not in done.stderr
 
     def test_names_what_this_environment_lacks(self, rasp):
-        done = rasp.python("print('ran')", PYTHONPATH=self.place(rasp, ""))
+        done = rasp.python("print('ran')", PYTHONPATH=self.place(rasp, "import no_such_library\n"))
         assert (done.stdout, done.returncode) == ("ran\n", 0)
-        assert "cannot import rasp.runtime; install rasp into this environment" in done.stderr
+        assert "cannot import no_such_library; install rasp into this environment" in done.stderr
 
     def test_is_said_once_a_run(self, rasp):
         folder = self.place(rasp, "def install():\n    raise ValueError\n")
@@ -180,7 +179,8 @@ class TestAFailureOfRasp:
         assert rasp.python(code, PYTHONPATH=folder).stderr.count("not watching") == 1
 
     def test_fails_the_run_with_fail_on(self, rasp):
-        assert rasp.python("pass", "--fail-on", "error", PYTHONPATH=self.place(rasp, "")).returncode == 1
+        folder = self.place(rasp, "import no_such_library\n")
+        assert rasp.python("pass", "--fail-on", "error", PYTHONPATH=folder).returncode == 1
 
     def test_does_not_stop_a_program_whose_run_is_over(self, rasp):
         done = rasp.python(f"import os, shutil; shutil.rmtree(os.environ['_RASP_RUN_FOLDER']); {ACTIVE}")

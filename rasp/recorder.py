@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rasp.ledger.live import LiveValue
@@ -70,16 +70,27 @@ class Recorder:
         self._waiting: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._kept: deque[RequestRecord] = deque(maxlen=KEPT)
+        self._kept: deque[_Ended] = deque(maxlen=KEPT)
 
     def ended(self, scope: RequestScope, findings: tuple[Finding, ...]) -> None:
         """A request is over; its scope is let go right after this."""
-        if not (self.keep or self._wanted()):
+        wanted = self._wanted()
+        if not (self.keep or wanted):
+            return
+        ended = self._taken(scope, findings)
+        if self.keep:
+            self._kept.append(ended)
+        if not wanted:
             return
         if self._waiting.qsize() >= WAITING:
             self.dropped += 1
             return
-        ended = _Ended(
+        self._waiting.put(ended)
+        if self._thread is None:
+            self._start()
+
+    def _taken(self, scope: RequestScope, findings: tuple[Finding, ...]) -> _Ended:
+        return _Ended(
             request_info(scope),
             scope.started_ns,
             scope.started_ns + int((time.perf_counter() - scope.mark.started) * 1e9),
@@ -91,12 +102,6 @@ class Recorder:
             scope.traceparent,
             findings,
         )
-        if self.keep:
-            self._record(ended)
-            return
-        self._waiting.put(ended)
-        if self._thread is None:
-            self._start()
 
     def _start(self) -> None:
         """Starts the thread, and has it drained before the exit handlers of what it writes to."""
@@ -127,10 +132,7 @@ class Recorder:
                 self._record(ended)
 
     def _write(self, ended: _Ended) -> None:
-        record = self._built(ended)
-        if self.keep:
-            self._kept.append(record)
-        self._deliver(record, ended.findings)
+        self._deliver(self._built(ended), ended.findings)
 
     def _built(self, ended: _Ended) -> RequestRecord:
         credentials = dict.fromkeys(live.credential for live in ended.credentials)
@@ -152,9 +154,10 @@ class Recorder:
             traceparent=ended.traceparent,
         )
 
-    def records(self) -> list[RequestRecord]:
-        """The records kept for tests, oldest first."""
-        return list(self._kept)
+    def records(self, in_flight: Iterable[RequestScope] = ()) -> list[RequestRecord]:
+        """The records kept for tests, oldest first, and those of requests in flight so far."""
+        current = [self._taken(scope, tuple(scope.findings)) for scope in in_flight]
+        return [self._built(ended) for ended in (*self._kept, *current)]
 
     def forget(self) -> None:
         """Drops the kept records."""

@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from rasp.cli.commands import COMMANDS, Subparsers
 from rasp.errors import RaspError
 
-__all__ = ["Subparsers", "main"]
-
 USAGE_ERROR = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

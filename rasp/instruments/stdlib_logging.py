@@ -1,8 +1,8 @@
 """``logging``: the text that a handler renders, and records that a handler sends on by itself.
 
 ``Handler.format`` is where text becomes final; ``Handler.handle`` tells whether it was called; ``Logger.handle`` is
-outside every ``emit``, where raising is safe. The wrappers are compiled under logging's own name and file, so that
-``%(funcName)s`` and structlog's ``CallsiteParameterAdder`` skip them. ``QueueHandler`` is left alone: its text is not
+outside every ``emit``, where raising is safe. The wrappers are compiled under logging's own module name, so that
+structlog's ``CallsiteParameterAdder`` skips them; ``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone: its text is not
 final, the listener's handlers are. Not seen: handlers that override both ``handle`` and ``format``.
 """
 
@@ -179,8 +179,7 @@ def is_not_final(handler: Any) -> bool:
 def compiled(module: ModuleType, source: str, original: Any, **names: Callable[..., Any]) -> Any:
     """A wrapper that call-site lookups take for a part of its library."""
     namespace: dict[str, Any] = {"__name__": module.__name__, "original": original, **names}
-    file = getattr(module, "_srcfile", None) or module.__file__ or module.__name__
-    exec(compile(source, file, "exec"), namespace)  # noqa: S102 - constant source, for its module and file name
+    exec(compile(source, "<rasp>", "exec"), namespace)  # noqa: S102 - constant source, for its module's name
     made = next(value for name, value in namespace.items() if name in ("format", "handle", "_process_event"))
     return named_like(original, made)
 

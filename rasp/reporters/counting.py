@@ -62,6 +62,16 @@ class Counting:
         self._closed = False
         self.after_fork()
 
+    def add(self, reporter: Reporter) -> None:
+        """From now on this reporter is told too."""
+        self.reporters = (*self.reporters, reporter)
+        self._every = tuple(entry for entry in self.reporters if isinstance(entry, EveryOccurrence))
+
+    def remove(self, reporter: Reporter) -> None:
+        """From now on this reporter is told nothing; it is not closed."""
+        self.reporters = tuple(entry for entry in self.reporters if entry is not reporter)
+        self._every = tuple(entry for entry in self.reporters if isinstance(entry, EveryOccurrence))
+
     def after_fork(self) -> None:
         """Starts anew, as a forked child must: another instance, all counts zero, no lock of the parent."""
         self._lock = threading.Lock()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from rasp.cli.commands import COMMANDS
-from rasp.cli.terminal import colours, paint, table
+from rasp.cli.terminal import colours, is_terminal, paint, table
 from rasp.config import load
 
 if TYPE_CHECKING:
@@ -40,13 +39,11 @@ def run(args: argparse.Namespace) -> int:
     """Prints the settings."""
     described = load().described()
     if args.format == "json":
-        settings = [
-            {"setting": name, "value": value, "origin": origin} for name, (value, origin) in described.items()
-        ]
+        settings = [{"setting": name, "value": value, "origin": origin} for name, (value, origin) in described.items()]
         print(json.dumps(settings, indent=2))
         return 0
     rows = [(name, origin, value) for name, (value, origin) in described.items()]
-    text = table(("setting", "from", "value"), rows, wrap=sys.stdout.isatty())
+    text = table(("setting", "from", "value"), rows, wrap=is_terminal())
     head, _, rest = text.partition("\n")
     print(paint(head, "bold", colours()), rest, sep="\n")
     return 0

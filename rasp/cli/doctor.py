@@ -60,9 +60,7 @@ def run(args: argparse.Namespace) -> int:
     already = runtime.active()
     try:
         installed = runtime.install(config)
-        import_libraries(
-            status for status in installed.statuses() if status.state == "waiting" and status.version
-        )
+        import_libraries(status for status in installed.statuses() if status.state == "waiting" and status.version)
         statuses = installed.statuses()
     finally:
         if already is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from rasp.cli.commands import COMMANDS
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     color = args.format == "text" and args.output is None and colours()
     text = aggregate.render(findings, args.format, color)
     if args.output is None:
-        sys.stdout.write(text)
+        print(text, end="")
     else:
         _write(args.output, text)
     return 0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from rasp.cli.commands import COMMANDS
-from rasp.cli.terminal import colours, paint, table
+from rasp.cli.terminal import colours, is_terminal, paint, table
 
 if TYPE_CHECKING:
     from rasp.cli.commands import Subparsers
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([_row(rule) for rule in RULES.values()], indent=2))
         return 0
     rows = [(rule.id, rule.name, rule.severity.word, _cwe(rule), rule.summary) for rule in RULES.values()]
-    text = table(("id", "name", "severity", "CWE", "finds"), rows, wrap=sys.stdout.isatty())
+    text = table(("id", "name", "severity", "CWE", "finds"), rows, wrap=is_terminal())
     head, _, rest = text.partition("\n")
     print(paint(head, "bold", colours()), rest, sep="\n")
     return 0

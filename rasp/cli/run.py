@@ -66,9 +66,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--mode", choices=MODES, help="what happens on a finding")
     parser.add_argument("--findings", metavar="FILE", help="append findings to FILE, one JSON object a line")
     parser.add_argument("--events", metavar="FILE", help="append the record of every request to FILE")
-    parser.add_argument(
-        "--baseline", metavar="FILE", help="findings file whose findings are known: not reported"
-    )
+    parser.add_argument("--baseline", metavar="FILE", help="findings file whose findings are known: not reported")
     parser.add_argument(
         "--fail-on",
         choices=SEVERITIES[::-1],

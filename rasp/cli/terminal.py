@@ -16,10 +16,13 @@ _NARROWEST = 24
 
 def colours(stream: TextIO | None = None) -> bool:
     """Whether a stream (by default standard output) shows colours: a terminal, and nothing says no."""
+    return is_terminal(stream) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a stream (by default standard output, which may be closed) is a terminal."""
     stream = sys.stdout if stream is None else stream
-    if stream is None or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
-        return False
-    return stream.isatty()
+    return stream is not None and stream.isatty()
 
 
 def paint(text: str, colour: str, wanted: bool) -> str:

@@ -213,6 +213,20 @@ class TestAllCommands:
         os.close(writer)
         assert (done.returncode, done.stderr) == (141, b"")
 
+    @pytest.mark.parametrize(
+        "arguments", ["explain 101", "rules", "config", "report found.jsonl", "--version"]
+    )
+    def test_a_closed_output_is_no_error_message(self, rasp, findings, arguments):
+        command = f'exec "{sys.executable}" -c "$0" {arguments} >&-'
+        done = subprocess.run(
+            ["sh", "-c", command, rasp.prefix[-1]],
+            cwd=rasp.folder,
+            env=rasp.environ,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
     def test_an_interrupt_is_130(self, monkeypatch):
         def interrupted(_args):
             raise KeyboardInterrupt

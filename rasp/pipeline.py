@@ -86,9 +86,7 @@ class Pipeline:
             return draft.native or (holds and fact.trail[-1].holder == APP_HOLDER)
         return True
 
-    def _violation(
-        self, decision: Decision, finding: Finding, scope: RequestScope | None
-    ) -> RaspViolation | None:
+    def _violation(self, decision: Decision, finding: Finding, scope: RequestScope | None) -> RaspViolation | None:
         """The exception to raise now, if any; it is kept until some caller has seen it."""
         if not decision.raises and not decision.deferred:
             return None

@@ -67,7 +67,7 @@ class Recorder:
 
     def after_fork(self) -> None:
         """In the child there is no thread, and what waited belongs to the parent."""
-        self._waiting: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Ended | None] | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._kept: deque[_Ended] = deque(maxlen=KEPT)
@@ -82,12 +82,15 @@ class Recorder:
             self._kept.append(ended)
         if not wanted:
             return
-        if self._waiting.qsize() >= WAITING:
+        waiting = self._waiting
+        if waiting is None or self._thread is None:
+            waiting = self._start()
+        if waiting.qsize() >= WAITING:
             self.dropped += 1
             return
-        self._waiting.put(ended)
+        waiting.put(ended)
         if self._thread is None:
-            self._start()
+            self._empty(waiting)
 
     def _taken(self, scope: RequestScope, findings: tuple[Finding, ...]) -> _Ended:
         return _Ended(
@@ -103,12 +106,18 @@ class Recorder:
             findings,
         )
 
-    def _start(self) -> None:
-        """Starts the thread, and has it drained before the exit handlers of what it writes to."""
+    def _start(self) -> queue.SimpleQueue[_Ended | None]:
+        """Starts the thread, and has it drained before the exit handlers of what it writes to.
+
+        Queue and thread are made together, and late: gunicorn patches for gevent after rasp was installed, and a
+        greenlet that waits on a queue made for real threads stops every other greenlet of its process.
+        """
         with self._lock:
-            if self._thread is not None:
-                return
-            self._thread = threading.Thread(target=self._run, args=(self._waiting,), name="rasp-records", daemon=True)
+            waiting = self._waiting
+            if waiting is not None and self._thread is not None:
+                return waiting
+            waiting = self._waiting = waiting or queue.SimpleQueue()
+            self._thread = threading.Thread(target=self._run, args=(waiting,), name="rasp-records", daemon=True)
             if not self._exit_registered:
                 self._exit_registered = True
                 atexit.register(self.drain)
@@ -116,7 +125,7 @@ class Recorder:
                 self._thread.start()
             except RuntimeError:  # the interpreter is shutting down
                 self._thread = None
-                self._empty(self._waiting)
+            return waiting
 
     def _run(self, waiting: queue.SimpleQueue[_Ended | None]) -> None:
         while True:
@@ -145,7 +154,8 @@ class Recorder:
             credentials=tuple(credentials),
             events=tuple(
                 RecordedEvent(
-                    self._assembly.step(occurrence), None if occurrence.live is None else occurrence.live.credential
+                    self._assembly.step(occurrence),
+                    None if occurrence.live is None else occurrence.live.credential,
                 )
                 for occurrence in ended.events
             ),
@@ -167,7 +177,11 @@ class Recorder:
         """Writes what waits, and ends the thread."""
         with self._lock:
             thread, self._thread = self._thread, None
+            # The next thread gets a queue of its own: what made this one may have been patched since.
+            waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
         if thread is not None and thread.is_alive():
-            self._waiting.put(None)
+            waiting.put(None)
             thread.join(PATIENCE)
-        self._empty(self._waiting)
+        self._empty(waiting)

@@ -32,7 +32,9 @@ class Setting:
         except (ValueError, TypeError, KeyError) as error:
             shown = "(hidden)" if self.name == "fingerprint_key" else repr(value)[:80]
             detail = f" ({error})" if isinstance(error, ConfigDetail) else ""
-            raise ConfigError(f"{origin}: {self.name} = {shown} is not allowed{detail}; allowed: {self.allowed}") from None
+            raise ConfigError(
+                f"{origin}: {self.name} = {shown} is not allowed{detail}; allowed: {self.allowed}"
+            ) from None
 
     def read_text(self, text: str, origin: str) -> Any:
         """Like ``check``, for the text of an environment variable or option."""
@@ -150,7 +152,16 @@ def _tables(value: Any, keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
 
 
 def _flag_text(text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     try:
         return words[text.strip().lower()]
     except KeyError:
@@ -178,14 +189,20 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("mode", "What happens on a finding.", ", ".join(RULE_MODES), a_mode, str),
         Setting(
             "rules",
-            "The mode of single rules, by name: `[rules]` with `raw-token-logged = \"strict\"`.",
+            'The mode of single rules, by name: `[rules]` with `raw-token-logged = "strict"`.',
             f"a table of rule name = {', '.join(RULE_MODES)} (in a variable: name=mode,name=mode)",
             rule_modes,
             _rules_text,
         ),
         Setting("findings", "File to which findings are appended, one JSON object a line.", "a path", a_text, str),
         Setting("events", "File to which the record of every request is appended.", "a path", a_text, str),
-        Setting("baseline", "Findings file whose findings are known and not reported again.", "a path", a_text, str),
+        Setting(
+            "baseline",
+            "Findings file whose findings are known and not reported again.",
+            "a path",
+            a_text,
+            str,
+        ),
         Setting("report", "Whether findings are printed on standard error.", _A_FLAG, a_flag, _flag_text),
         Setting("structlog", "Whether findings are also logged through structlog.", _A_FLAG, a_flag, _flag_text),
         Setting(
@@ -226,7 +243,13 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("project_root", "Folder to which reported files are relative.", "a path", a_text, str),
         Setting("headers", "Request headers that hold an API key.", _A_NAME_LIST, texts, _list_text),
         Setting("cookies", "Cookies that hold a credential.", _A_NAME_LIST, texts, _list_text),
-        Setting("names", "Query, form, JSON and route names that hold a credential.", _A_NAME_LIST, texts, _list_text),
+        Setting(
+            "names",
+            "Query, form, JSON and route names that hold a credential.",
+            _A_NAME_LIST,
+            texts,
+            _list_text,
+        ),
         Setting(
             "environment",
             "Environment variables that hold a service secret; `*` stands for any text.",
@@ -237,7 +260,11 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("public_prefixes", "Prefixes of values that are public.", _A_LIST, texts, _list_text),
         Setting("allowed_hosts", "Hosts to which a caller's credential may be sent.", _A_LIST, texts, _list_text),
         Setting(
-            "verified_upstream", "Whether a gateway has verified every token already.", _A_FLAG, a_flag, _flag_text
+            "verified_upstream",
+            "Whether a gateway has verified every token already.",
+            _A_FLAG,
+            a_flag,
+            _flag_text,
         ),
         Setting(
             "replay_methods",
@@ -253,11 +280,17 @@ SETTINGS: Mapping[str, Setting] = {
             a_flag,
             _flag_text,
         ),
-        Setting("disabled", "Instruments that are not installed, by name (`rasp doctor`).", _A_LIST, texts, _list_text),
+        Setting(
+            "disabled",
+            "Instruments that are not installed, by name (`rasp doctor`).",
+            _A_LIST,
+            texts,
+            _list_text,
+        ),
         Setting(
             "credential",
             "Further credentials: `[[credential]]` with source and kind.",
-            "tables with source = \"place:name\" and kind",
+            'tables with source = "place:name" and kind',
             credential_sources,
             None,
         ),

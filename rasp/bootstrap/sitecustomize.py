@@ -44,16 +44,9 @@ def run_shadowed() -> None:
         elif sys.flags.verbose:
             sys.excepthook(*sys.exc_info())
         else:
-            say(
-                "Error in sitecustomize; set PYTHONVERBOSE for traceback:\n"
-                + type(error).__name__
-                + ": "
-                + str(error)
-            )
+            say("Error in sitecustomize; set PYTHONVERBOSE for traceback:\n" + type(error).__name__ + ": " + str(error))
     finally:
-        sys.modules.setdefault(
-            "sitecustomize", ours
-        )  # importlib wants to find a module there when this one ends
+        sys.modules.setdefault("sitecustomize", ours)  # importlib wants to find a module there when this one ends
 
 
 def install() -> None:

@@ -118,7 +118,8 @@ def watched(work: Path) -> int:
     if not findings.exists():
         raise DemoError("rasp reported nothing")
     found = load([findings])
-    sys.stdout.write(render(found, "text", color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    with contextlib.chdir(work / "demo"):  # where the report finds the source lines it shows
+        sys.stdout.write(render(found, "text", color=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     print()
     problems += differences(expected(work / "demo"), judged(found))
     for problem in problems:
@@ -139,9 +140,7 @@ def bare(work: Path) -> int:
     if died is None:
         print("No worker died: a double free is not always loud. Try again, or under rasp.")
         return 1
-    print(
-        f"Worker {died[1]} died of {died[2]}: /wrong/export freed one key handle twice. Nothing says where."
-    )
+    print(f"Worker {died[1]} died of {died[2]}: /wrong/export freed one key handle twice. Nothing says where.")
     return 0
 
 
@@ -193,9 +192,7 @@ def environment(work: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     kept.update(TMPDIR=str(work), XDG_RUNTIME_DIR=str(work), PYTHONDONTWRITEBYTECODE="1")
     if (PACKAGE.parent / "pyproject.toml").is_file():  # a checkout, perhaps not installed
-        kept["PYTHONPATH"] = os.pathsep.join(
-            filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH")))
-        )
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     return kept
 
 
@@ -227,10 +224,7 @@ def expected(demo: Path) -> tuple[set[Found], set[Found]]:
     version = importlib.metadata.version("flask")
     for entry in json.loads((demo / "expected.json").read_text(encoding="utf-8")):
         file, rule, function = entry["file"], entry["rule"], entry["function"]
-        found = {
-            Found(file, line, rule, entry["severity"], function)
-            for line in marked(demo / file, rule, function)
-        }
+        found = {Found(file, line, rule, entry["severity"], function) for line in marked(demo / file, rule, function)}
         (must if version in entry.get("flask", [version]) else may).update(found)
     return must, may
 
@@ -254,9 +248,7 @@ def marked(source: Path, rule: str, function: str) -> list[int]:
 def judged(findings: Sequence[Finding]) -> set[Found]:
     """What is compared of the warnings and errors among findings."""
     return {
-        Found(
-            found.location.file, found.location.line, found.rule, found.severity.word, found.location.function
-        )
+        Found(found.location.file, found.location.line, found.rule, found.severity.word, found.location.function)
         for found in findings
         if found.severity > Severity.NOTE
     }

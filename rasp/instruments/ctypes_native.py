@@ -83,7 +83,10 @@ class NativeHooks:
                 return original(function, *args, **kwargs)
             return run[role[2]](original, function, role, args, kwargs)
 
-        self._types[function_type] = (function_type.__dict__.get("__call__"), "__call__" in function_type.__dict__)
+        self._types[function_type] = (
+            function_type.__dict__.get("__call__"),
+            "__call__" in function_type.__dict__,
+        )
         function_type.__call__ = __call__  # type: ignore[method-assign]
 
     def _run_acquire(self, original: Any, function: Any, role: Any, args: Any, kwargs: Any) -> Any:
@@ -140,9 +143,7 @@ class NativeHooks:
             handle.result = result
         return result
 
-    def _release(
-        self, role: tuple[str, str, str], args: Sequence[Any]
-    ) -> tuple[Verdict | None, Handle | None] | None:
+    def _release(self, role: tuple[str, str, str], args: Sequence[Any]) -> tuple[Verdict | None, Handle | None] | None:
         native = self._kit.ledger.native
         given = [(argument, address_of(argument)) for argument in args]
         pointers = [(argument, address) for argument, address in given if address is not None]
@@ -230,5 +231,3 @@ def instrument(kit: Kit) -> tuple[Instrument, NativeHooks]:
         on_uninstall=hooks.remove,
     )
     return made, hooks
-
-

@@ -58,5 +58,3 @@ def as_text(value: object) -> str | None:
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "surrogateescape")
     return None
-
-

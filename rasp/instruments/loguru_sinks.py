@@ -33,7 +33,17 @@ class LoguruHooks:
         if scope is None or places.is_app(file):
             place = places.location(file, record["line"], record["function"])
         verdict = self._kit.pipeline.handle(
-            Exposed("log", str(message), hits, (), "loguru", record["name"], place, replaceable=True, raisable=False)
+            Exposed(
+                "log",
+                str(message),
+                hits,
+                (),
+                "loguru",
+                record["name"],
+                place,
+                replaceable=True,
+                raisable=False,
+            )
         )
         if verdict is None or verdict.text is None:
             return None

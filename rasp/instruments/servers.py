@@ -47,12 +47,18 @@ def instruments(kit: Kit) -> list[Instrument]:
         return named_like(original, run)
 
     return [
+        Instrument("gunicorn", "gunicorn", ">=20", (PatchPoint("gunicorn.app.base", "BaseApplication.wsgi", result),)),
         Instrument(
-            "gunicorn", "gunicorn", ">=20", (PatchPoint("gunicorn.app.base", "BaseApplication.wsgi", result),)
+            "wsgiref",
+            "python",
+            ">=3.11",
+            (PatchPoint("wsgiref.handlers", "BaseHandler.run", first_argument),),
         ),
-        Instrument("wsgiref", "python", ">=3.11", (PatchPoint("wsgiref.handlers", "BaseHandler.run", first_argument),)),
         Instrument(
-            "waitress", "waitress", ">=2", (PatchPoint("waitress.server", "create_server", create_server(serve)),)
+            "waitress",
+            "waitress",
+            ">=2",
+            (PatchPoint("waitress.server", "create_server", create_server(serve)),),
         ),
     ]
 

@@ -22,7 +22,9 @@ from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 from rasp.pipeline import mask_hits
 
-ACCESS_LOGGERS = frozenset({"werkzeug", "gunicorn.access", "waitress.access", "wsgi", "cheroot.access", "uvicorn.access"})
+ACCESS_LOGGERS = frozenset(
+    {"werkzeug", "gunicorn.access", "waitress.access", "wsgi", "cheroot.access", "uvicorn.access"}
+)
 _NOT_FINAL = frozenset({"QueueHandler", "BufferingHandler", "MemoryHandler", "NullHandler"})
 
 _FORMAT = """
@@ -142,7 +144,14 @@ class LoggingHooks:
         return mask_hits(text, hits, call.masked) if call.masked else None
 
     def _report(
-        self, record: Any, text: str, hits: list[Hit], scope: RequestScope | None, call: Call, *, lowered: bool
+        self,
+        record: Any,
+        text: str,
+        hits: list[Hit],
+        scope: RequestScope | None,
+        call: Call,
+        *,
+        lowered: bool,
     ) -> Verdict | None:
         access = record.name in ACCESS_LOGGERS
         frame = caller(5)
@@ -201,7 +210,9 @@ def instrument(kit: Kit) -> Instrument:
         supported=">=3.11",
         points=(
             PatchPoint(
-                "logging", "Handler.format", lambda original: compiled(module(), _FORMAT, original, rendered=rendered)
+                "logging",
+                "Handler.format",
+                lambda original: compiled(module(), _FORMAT, original, rendered=rendered),
             ),
             PatchPoint(
                 "logging",
@@ -218,5 +229,3 @@ def instrument(kit: Kit) -> Instrument:
         ),
         unreachable=("handlers that override both handle() and format()",),
     )
-
-

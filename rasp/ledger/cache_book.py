@@ -73,7 +73,11 @@ class CacheBook:
         self, match: SlotMatch, acquired: Occurrence, scope: RequestScope | None, event: CacheStored
     ) -> RawKey:
         return RawKey(
-            live=match.live, trail=(acquired,), scope=scope, session_store=event.session_store, short=match.short
+            live=match.live,
+            trail=(acquired,),
+            scope=scope,
+            session_store=event.session_store,
+            short=match.short,
         )
 
     def _leave(self, key: int, scope: RequestScope) -> None:
@@ -128,7 +132,12 @@ class CacheBook:
         share.released = again
 
     def _second(
-        self, event: CacheRemoved, share: Share, again: Occurrence, live: LiveValue, scope: RequestScope | None
+        self,
+        event: CacheRemoved,
+        share: Share,
+        again: Occurrence,
+        live: LiveValue,
+        scope: RequestScope | None,
     ) -> SecondRelease:
         first = share.released
         assert first is not None
@@ -198,4 +207,3 @@ class CacheBook:
     def clear(self) -> None:
         """Forgets all slots, as between tests."""
         self._slots.clear()
-

@@ -96,7 +96,13 @@ def _encodings(value: str) -> list[str]:
     found = [raw.hex(), raw.hex().upper(), *_base64(raw)]
     if not _PLAIN.match(value):
         escaped = json.dumps(value)[1:-1]
-        found += [quote(value, safe=""), quote(value), quote_plus(value), escaped, escaped.replace("/", "\\/")]
+        found += [
+            quote(value, safe=""),
+            quote(value),
+            quote_plus(value),
+            escaped,
+            escaped.replace("/", "\\/"),
+        ]
         found += [repr(value)[1:-1], repr(raw)[2:-1]]
     return found
 

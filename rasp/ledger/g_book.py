@@ -57,9 +57,7 @@ class GBook:
         scope = self._desk.scopes.here()
         if not event.existed and epoch.released is None:
             return ()
-        again = self._desk.occur(
-            Action.RELEASE, HOLDER, mask_runs(event.name), event.path, epoch.live, scope
-        )
+        again = self._desk.occur(Action.RELEASE, HOLDER, mask_runs(event.name), event.path, epoch.live, scope)
         if epoch.released is None:
             epoch.released = again
             return ()

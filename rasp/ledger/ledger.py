@@ -41,9 +41,7 @@ class Ledger:
         native: the book of native handles, whose release is entered before and rolled back after its call.
     """
 
-    def __init__(
-        self, config: Config, fingerprint: Fingerprint, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, config: Config, fingerprint: Fingerprint, clock: Callable[[], float] = time.monotonic) -> None:
         self.config = config
         self.values = LiveValues(fingerprint, clock, config.live_values, config.grace)
         self.scopes = Scopes(self.values)
@@ -86,7 +84,14 @@ class Ledger:
     # Credentials
 
     def present(
-        self, scope: RequestScope, text: str, kind: Kind, source: str, also: Iterable[str] = (), *, weak: bool = False
+        self,
+        scope: RequestScope,
+        text: str,
+        kind: Kind,
+        source: str,
+        also: Iterable[str] = (),
+        *,
+        weak: bool = False,
     ) -> None:
         """The caller of a request presented a value.
 
@@ -178,7 +183,9 @@ class Ledger:
         facts: list[Fact] = [*self._overlaps(scope), *self._replays(scope), *self._unverified(scope)]
         facts += self._holds.left(scope)
         for source, reason in scope.weak:
-            facts.append(Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder="pl" in reason))
+            facts.append(
+                Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder="pl" in reason)
+            )
         return facts
 
     def _overlaps(self, scope: RequestScope) -> Iterable[Fact]:

@@ -136,14 +136,10 @@ class NativeBook:
             return (Reuse(live=handle.live, trail=(handle.acquired, again), scope=scope, how="native"),)
         return ()
 
-    def _unknown(
-        self, event: NativeReleasing, again: Occurrence, scope: RequestScope | None
-    ) -> Sequence[Fact]:
+    def _unknown(self, event: NativeReleasing, again: Occurrence, scope: RequestScope | None) -> Sequence[Fact]:
         if event.handle == 0:
             return ()
-        return (
-            ReleasedUnacquired(live=None, trail=(again,), scope=scope, native=True, declared=event.declared),
-        )
+        return (ReleasedUnacquired(live=None, trail=(again,), scope=scope, native=True, declared=event.declared),)
 
     def roll_back(self, handle: Handle) -> None:
         """The release was not made: the call failed before the native function ran."""

@@ -192,7 +192,9 @@ def code_of(target: object, method: str = "") -> CodeType | None:
         inner = (
             (getattr(view_class, method.lower(), None) or getattr(view_class, "dispatch_request", None))
             if view_class is not None
-            else getattr(target, "__wrapped__", None) or getattr(target, "func", None) or getattr(target, "__func__", None)
+            else getattr(target, "__wrapped__", None)
+            or getattr(target, "func", None)
+            or getattr(target, "__func__", None)
         )
         if inner is None:
             break

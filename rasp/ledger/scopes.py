@@ -139,7 +139,15 @@ class RequestScope:
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
         self.environ = self.body = self.app = None
-        for table in (self.presented, self.issued, self.known, self.candidates, self.slots, self.lost, self.unverified):
+        for table in (
+            self.presented,
+            self.issued,
+            self.known,
+            self.candidates,
+            self.slots,
+            self.lost,
+            self.unverified,
+        ):
             table.clear()
         for members in (self.verified, self.attempted, self.excluded):
             members.clear()

@@ -27,7 +27,9 @@ _VENDOR = re.compile(
     r"|EAACEdEose0cBA|key-(?=[0-9a-f]{32})|dapi(?=[0-9a-f]{32})|figd_|nfp_|tfp_|PMAK-|rubygems_|secret_(?=[A-Za-z0-9]{32}))"
 )
 _TOKEN_RUN = re.compile(r"[A-Za-z0-9_\-]+\Z")
-_SIGNED = re.compile(r"[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]{5,8})?\.(?:[A-Za-z0-9_\-]{27}|[A-Za-z0-9_\-]{43}|[A-Za-z0-9_\-]{86})\Z")
+_SIGNED = re.compile(
+    r"[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]{5,8})?\.(?:[A-Za-z0-9_\-]{27}|[A-Za-z0-9_\-]{43}|[A-Za-z0-9_\-]{86})\Z"
+)
 _REMEMBER = re.compile(r".*\|[0-9a-f]{32,128}\Z", re.DOTALL)
 _SPACE = re.compile(r"\s")
 _COMMON_PAIRS = frozenset(

@@ -115,4 +115,3 @@ def _place(error: Exception) -> str:
         return "an unknown place"
     last = frames[-1]
     return f"rasp/{last.filename[len(_OWN) :]}:{last.lineno}"
-

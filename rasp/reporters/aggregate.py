@@ -80,8 +80,7 @@ def summary(findings: Sequence[Finding]) -> str:
     known = totals(findings)
     parts = [_number(known[severity.word], severity.word) for severity in sorted(Severity, reverse=True)]
     return (
-        f"{_number(known['findings'], 'finding')} ({', '.join(parts)}), "
-        f"{_number(known['occurrences'], 'occurrence')}."
+        f"{_number(known['findings'], 'finding')} ({', '.join(parts)}), {_number(known['occurrences'], 'occurrence')}."
     )
 
 

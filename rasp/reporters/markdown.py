@@ -65,9 +65,7 @@ def _facts(finding: Finding) -> dict[str, str]:
         facts["credential"] = f"{credential.kind} {credential.fingerprint} from {credential.source}{length}"
     request = finding.request
     if request is not None:
-        facts["request"] = (
-            f"{request.id} {request.method} {request.route or '(no route)'} -> {request.status or '?'}"
-        )
+        facts["request"] = f"{request.id} {request.method} {request.route or '(no route)'} -> {request.status or '?'}"
     facts["mode"] = f"{finding.mode}, action taken: {finding.action_taken}"
     facts["seen"] = f"{finding.count} {'time' if finding.count == 1 else 'times'}"
     facts["fix"] = f"rasp explain {finding.rule}"

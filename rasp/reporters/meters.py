@@ -52,12 +52,8 @@ class Meters:
             assert source is not None
             meter = source.get_meter("rasp")
             self._instruments = _Instruments(
-                meter.create_counter(
-                    "rasp.findings", unit="{finding}", description="Findings, repeated ones too"
-                ),
-                meter.create_histogram(
-                    "rasp.overhead", unit="s", description="Time rasp took in one request"
-                ),
+                meter.create_counter("rasp.findings", unit="{finding}", description="Findings, repeated ones too"),
+                meter.create_histogram("rasp.overhead", unit="s", description="Time rasp took in one request"),
                 meter.create_counter("rasp.events.dropped", unit="{event}", description="Events left out"),
             )
         return self._instruments

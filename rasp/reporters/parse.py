@@ -113,9 +113,7 @@ class _Fields:
 
     def word(self, field: str, words: type[_Word]) -> _Word:
         value = self.text(field)
-        return (
-            words(value) if value in list(words) else _wrong(self.name(field), f"one of {', '.join(words)}")
-        )
+        return words(value) if value in list(words) else _wrong(self.name(field), f"one of {', '.join(words)}")
 
     def either_null(self, field: str, read: Callable[[object, str], _Value]) -> _Value | None:
         value = self.value(field)

@@ -85,9 +85,7 @@ def _location(location: Location) -> Location:
 
 
 def _request(request: RequestInfo) -> RequestInfo:
-    return replace(
-        request, id=plain(request.id), method=plain(request.method), route=_plain_or_none(request.route)
-    )
+    return replace(request, id=plain(request.id), method=plain(request.method), route=_plain_or_none(request.route))
 
 
 def _step(step: TrailStep) -> TrailStep:

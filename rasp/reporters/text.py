@@ -101,9 +101,7 @@ def render(finding: Finding, color: bool = False) -> str:
 def render_count(finding: Finding) -> str:
     """One line that says how often a defect was seen so far."""
     shown = safe_finding(finding)
-    return (
-        f"=={shown.process}==rasp: {shown.rule} at {place(shown.location)}: seen {shown.count} times so far\n"
-    )
+    return f"=={shown.process}==rasp: {shown.rule} at {place(shown.location)}: seen {shown.count} times so far\n"
 
 
 def place(location: Location) -> str:

@@ -7,7 +7,10 @@ from rasp.model import Kind, Severity
 from rasp.rules.draft import Draft
 
 _REUSE = {
-    "slot_lost": (Severity.ERROR, "another request released this entry while the request that stored it was in flight"),
+    "slot_lost": (
+        Severity.ERROR,
+        "another request released this entry while the request that stored it was in flight",
+    ),
     "slot_taken": (Severity.NOTE, "entry released while another request that stored it is in flight"),
     "single_use": (Severity.ERROR, "single-use credential presented by two overlapping requests"),
     "native": (Severity.ERROR, "native handle in use by two requests at once"),

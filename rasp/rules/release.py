@@ -34,7 +34,13 @@ def release_without_acquire(fact: ReleasedUnacquired) -> Draft:
     """Warning for a declared native handle, note for caches and libc's own ``free``."""
     if fact.native:
         severity = Severity.WARNING if fact.declared else Severity.NOTE
-        return Draft("release-without-acquire", severity, "native handle released that was never acquired", fact, native=True)
+        return Draft(
+            "release-without-acquire",
+            severity,
+            "native handle released that was never acquired",
+            fact,
+            native=True,
+        )
     message = f"{fact.trail[-1].holder} slot released that was never acquired in this process"
     return Draft("release-without-acquire", Severity.NOTE, message, fact)
 

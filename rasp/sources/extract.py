@@ -42,7 +42,10 @@ class Extractor:
         cookie = get("HTTP_COOKIE")
         if cookie:
             self._cookies(scope, cookie)
-        for key, header in (("HTTP_AUTHORIZATION", "authorization"), ("HTTP_PROXY_AUTHORIZATION", "proxy-authorization")):
+        for key, header in (
+            ("HTTP_AUTHORIZATION", "authorization"),
+            ("HTTP_PROXY_AUTHORIZATION", "proxy-authorization"),
+        ):
             value = get(key)
             if value:
                 self._authorization(scope, value, header)

@@ -1,0 +1,34 @@
+"""What all tests share: a loud rasp that is taken back exactly, and scripts in processes of their own."""
+
+from __future__ import annotations
+
+import pytest
+from support import installed as support
+from support.scripts import Scripts
+
+from rasp import runtime as process
+
+
+@pytest.fixture
+def install_rasp(tmp_path):
+    """``install_rasp(mode=..., record=..., **settings)``; uninstalled at the end, with nothing left behind.
+
+    Failures inside rasp are raised (``loud=False`` contains them, as in production).
+    """
+    before = support.Process()
+    before.watch_exits()
+    yield lambda **settings: support.install(tmp_path, **settings)
+    process.uninstall()
+    before.check()
+
+
+@pytest.fixture
+def observe(install_rasp):
+    """rasp in mode ``observe``."""
+    return install_rasp()
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    """Scripts in processes of their own, in an empty folder."""
+    return Scripts(tmp_path)

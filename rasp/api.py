@@ -16,8 +16,8 @@ from rasp.ledger.fingerprints import fingerprinter
 from rasp.ledger.scopes import RequestScope
 from rasp.model import Credential, Finding, Kind
 from rasp.pipeline import ALLOWED
-from rasp.runtime import Runtime
 from rasp.rules.table import find
+from rasp.runtime import Runtime
 from rasp.sources.wsgi import WSGIApp
 
 

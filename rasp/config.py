@@ -7,7 +7,6 @@ files are looked for in the working directory and then upwards; the folder of th
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -173,6 +172,10 @@ def _files_in(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """A TOML file's content, ``None`` if there is no such file."""
+    if not path.exists():
+        return None
+    import tomllib
+
     try:
         with path.open("rb") as file:
             return tomllib.load(file)

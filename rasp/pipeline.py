@@ -13,8 +13,9 @@ from rasp.ledger.events import Exposed
 from rasp.ledger.facts import Fact, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
 from rasp.ledger.hold_book import HOLDER as APP_HOLDER
 from rasp.ledger.ledger import Ledger
-from rasp.ledger.live import Hit, LiveValue
+from rasp.ledger.live import Hit
 from rasp.ledger.scopes import RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import ActionTaken, Finding, Mode, Verdict
 from rasp.responses.assembly import Assembly
 from rasp.responses.decide import Decision, decide

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rasp.ledger.live import LiveValue
 from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import Finding, RecordedEvent, RequestInfo, RequestRecord
 from rasp.patching.guard import Guard
 from rasp.responses.assembly import Assembly, request_info

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,6 @@ from rasp.patching.status import InstrumentStatus
 from rasp.patching.watch import ImportWatch
 from rasp.pipeline import Pipeline
 from rasp.recorder import Recorder
-from rasp.reporters.aggregate import load as load_findings
 from rasp.reporters.base import Reporter
 from rasp.reporters.counting import Counting
 from rasp.reporters.jsonl import EventsFile, FindingsFile
@@ -177,15 +175,17 @@ def _fingerprint_key(config: Config) -> bytes:
         return config.fingerprint_key.encode("utf-8")
     shared = os.environ.get(RUN_KEY, "")
     try:
-        return bytes.fromhex(shared) or secrets.token_bytes(32)
+        return bytes.fromhex(shared) or os.urandom(32)
     except ValueError:
-        return secrets.token_bytes(32)
+        return os.urandom(32)
 
 
 def _known(config: Config) -> frozenset[str]:
     """The keys of a baseline's findings."""
     if not config.baseline:
         return frozenset()
+    from rasp.reporters.aggregate import load as load_findings
+
     return frozenset(finding.key for finding in load_findings([config.baseline]))
 
 

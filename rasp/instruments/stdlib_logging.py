@@ -15,8 +15,9 @@ from typing import Any
 
 from rasp.instruments.kit import Kit, caller
 from rasp.ledger.events import Exposed
-from rasp.ledger.live import Hit, LiveValue
+from rasp.ledger.live import Hit
 from rasp.ledger.scopes import RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import Location, Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
 from rasp.ledger.facts import Evidence, Fact, RawKey, ReleasedUnacquired, Reuse, SecondRelease
-from rasp.ledger.live import LiveValue
 from rasp.ledger.places import CallPath, lines_of
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch
+from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 BOUND = 10_000

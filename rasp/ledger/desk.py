@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rasp.ledger.links import Links
-from rasp.ledger.live import LiveValue, LiveValues, Rank
+from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
 from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope, Scopes, identity
 from rasp.ledger.slots import SlotMatch, SlotNames
+from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
-from rasp.ledger.live import LiveValue, Rank
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.strength import is_jwt
+from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
 URL_SOURCES = ("query:", "route:")

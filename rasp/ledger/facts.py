@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from rasp.ledger.live import LiveValue
 from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import Location
 
 

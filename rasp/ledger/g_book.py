@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import GFound, GRemoved, GStored
 from rasp.ledger.facts import Evidence, Fact, Leak, SecondRelease
-from rasp.ledger.live import LiveValue
 from rasp.ledger.masking import mask_runs
 from rasp.ledger.places import lines_of
 from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 HOLDER = "flask.g"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Held, HoldReleased, HoldUsed
 from rasp.ledger.facts import Evidence, Fact, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
-from rasp.ledger.live import LiveValue
 from rasp.ledger.masking import mask_runs
 from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import Action, Kind
 
 HOLDER = "app"

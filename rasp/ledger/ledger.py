@@ -20,12 +20,13 @@ from rasp.ledger.fingerprints import Fingerprint
 from rasp.ledger.g_book import GBook
 from rasp.ledger.hold_book import HoldBook
 from rasp.ledger.links import Links
-from rasp.ledger.live import LiveValue, LiveValues, Rank
+from rasp.ledger.live import LiveValues
 from rasp.ledger.native_book import NativeBook
 from rasp.ledger.places import Places
 from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, RequestScope, Scopes
 from rasp.ledger.slots import SlotNames
 from rasp.ledger.strength import Strength, is_jwt, is_placeholder, is_recognisable, strength
+from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
 REDEEMED_BOUND = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from rasp.ledger.live import LiveValue
+from rasp.ledger.value import LiveValue
 from rasp.model import Kind
 
 FAN = 8

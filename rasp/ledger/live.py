@@ -7,111 +7,22 @@ out again, so that a search costs the same whatever the number of live values.
 
 from __future__ import annotations
 
-import enum
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rasp.ledger.fingerprints import Fingerprint
 from rasp.ledger.forms import CHUNK, RUN, RUN_CHARACTERS, Form, chunks_of, forms_of
-from rasp.ledger.strength import FULL_LENGTH, Strength, secret_span, strength
-from rasp.model import Credential, Kind
+from rasp.ledger.strength import Strength, secret_span, strength
+from rasp.ledger.value import LiveValue, Rank
+from rasp.model import Kind
 
 SCAN_LIMIT = 262_144
 """Characters of one text that are searched; what lies behind them is counted as dropped."""
 _SHARED_CHUNK = 16
 _BYTES = 4 * 1024 * 1024
-_TO_RUNS = str.maketrans({chr(c): " " for c in range(128) if chr(c) not in RUN_CHARACTERS})
-
-
-class Rank(enum.IntEnum):
-    """How well a value is established; the higher stays longer and is never evicted by a lower one."""
-
-    PRESENTED = 0
-    ANSWERED = 1
-    VERIFIED = 2
-    SERVICE = 3
-
-
-class LiveValue:
-    """A raw credential in memory. Its ``repr`` is its mask."""
-
-    __slots__ = (
-        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt", "presented_in_header",
-        "rank", "redeemed", "short", "source", "text", "until",
-    )  # fmt: skip
-
-    def __init__(self, text: str, kind: Kind, source: str, fingerprint: Fingerprint) -> None:
-        self.text = text
-        self.kind = kind
-        self.source = source
-        self.exact: list[str] = [text]
-        self.forms: list[Form] = []
-        self.short = False
-        self.in_flight = 0
-        self.rank = Rank.PRESENTED
-        self.until = 0.0
-        self.jti: str | None = None
-        self.learnt: list[str] = []
-        self.presented_in_header = False
-        self.redeemed = False
-        self._fingerprint = fingerprint
-        self._credential: Credential | None = None
-        self._digests: dict[int, tuple[str, ...]] = {}
-
-    @property
-    def credential(self) -> Credential:
-        """What may leave the process; worked out when first asked for."""
-        made = self._credential
-        if made is not None and made.kind is not self.kind:
-            made = self._credential = replace(made, kind=self.kind)
-        if made is None:
-            hidden = self.kind is Kind.BASIC or len(self.text) < FULL_LENGTH
-            made = Credential(self.kind, self._fingerprint(self.text), self.source, None if hidden else len(self.text))
-            self._credential = made
-        return made
-
-    def digests(self, length: int) -> tuple[str, ...]:
-        """The value's digests of that many hex digits (md5, sha1, sha256, sha512, blake2b)."""
-        found = self._digests.get(length)
-        if found is None:
-            raw = self.text.encode("utf-8", "surrogateescape")
-            found = tuple(make(raw) for make in _DIGESTS.get(length, ()))
-            self._digests[length] = found
-        return found
-
-    def wipe(self) -> None:
-        """It is live no more: what names it stays, what it is goes."""
-        _ = self.credential
-        self.text = ""
-        self.exact = []
-        self.forms = []
-
-    def __repr__(self) -> str:
-        return self.credential.mask
-
-
-_DIGESTS: dict[int, tuple[Callable[[bytes], str], ...]] = {
-    32: (
-        lambda raw: hashlib.md5(raw, usedforsecurity=False).hexdigest(),
-        lambda raw: hashlib.blake2b(raw, digest_size=16).hexdigest(),
-    ),
-    40: (
-        lambda raw: hashlib.sha1(raw, usedforsecurity=False).hexdigest(),
-        lambda raw: hashlib.blake2b(raw, digest_size=20).hexdigest(),
-    ),
-    64: (
-        lambda raw: hashlib.sha256(raw).hexdigest(),
-        lambda raw: hashlib.blake2b(raw, digest_size=32).hexdigest(),
-    ),
-    128: (
-        lambda raw: hashlib.sha512(raw).hexdigest(),
-        lambda raw: hashlib.blake2b(raw).hexdigest(),
-    ),
-}
-DIGEST_LENGTHS = tuple(sorted(_DIGESTS, reverse=True))
+_TO_RUNS = bytes(code if chr(code) in RUN_CHARACTERS else 32 for code in range(256))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -134,8 +45,8 @@ class LiveValues:
         self._grace = grace
         self._lock = threading.RLock()
         self._exact: dict[str, LiveValue] = {}
-        self._chunks: dict[str, tuple[tuple[LiveValue, Form, int], ...]] = {}
-        self._shorts: dict[str, LiveValue] = {}
+        self._chunks: dict[bytes, tuple[tuple[LiveValue, Form, int], ...]] = {}
+        self._shorts: dict[bytes, LiveValue] = {}
         self._odd: dict[str, LiveValue] = {}
         self._kept: dict[Rank, OrderedDict[LiveValue, None]] = {rank: OrderedDict() for rank in Rank}
         self._bytes = 0
@@ -156,15 +67,17 @@ class LiveValues:
         if len(text) > limit:
             self.dropped += 1
             text = text[:limit]
+        # In bytes: str.translate builds a table at every call, bytes.translate does not.
+        runs = text.encode("utf-8", "replace").translate(_TO_RUNS).split()
         chunks, shorts = self._chunks, self._shorts
-        for run in text.translate(_TO_RUNS).split() if text.isascii() else RUN.findall(text):
+        for run in runs:
             size = len(run)
             if size >= CHUNK:
                 for at in range(size - CHUNK + 1):
                     if run[at : at + CHUNK] in chunks:
                         return self._locate(text)
-            if run in shorts:
-                return self._locate(text)
+        if shorts and not shorts.keys().isdisjoint(runs):
+            return self._locate(text)
         if self._odd and any(odd in text for odd in tuple(self._odd)):
             return self._locate(text)
         return []
@@ -182,7 +95,7 @@ class LiveValues:
                     at = max(hit.end - begin, at + 1)
                 else:
                     at += 1
-            short = self._shorts.get(run)
+            short = self._shorts.get(run.encode())
             if short is not None:
                 hits.append(Hit(short, begin, match.end(), True))
         for odd, live in tuple(self._odd.items()):
@@ -191,7 +104,7 @@ class LiveValues:
 
     def _at(self, text: str, at: int) -> Hit | None:
         best: Hit | None = None
-        for live, form, chunk_at in self._chunks.get(text[at : at + CHUNK], ()):
+        for live, form, chunk_at in self._chunks.get(text[at : at + CHUNK].encode(), ()):
             found = form.match(text, chunk_at, at)
             if found is not None:
                 start, end, whole = found
@@ -226,7 +139,13 @@ class LiveValues:
         """A request that presented a value ended; ``rank`` is what it established about it."""
         with self._lock:
             live.in_flight -= 1
-            self._establish(live, max(rank, live.rank))
+            if rank is Rank.PRESENTED:
+                if live.rank is Rank.PRESENTED and live.in_flight <= 0:
+                    self._kept[Rank.PRESENTED].pop(live, None)
+                    if live.text in self._exact:
+                        self._forget(live)
+            else:
+                self._establish(live, rank)
 
     def raise_rank(self, live: LiveValue, rank: Rank) -> None:
         """A value was verified or looked up with a hit, or is the app's own."""
@@ -235,14 +154,17 @@ class LiveValues:
                 self._establish(live, rank)
 
     def _establish(self, live: LiveValue, rank: Rank) -> None:
+        """It stays for the grace time from now on; service values stay for good."""
+        live.until = self._clock() + self._grace
+        if rank <= live.rank:
+            kept = self._kept[live.rank]
+            if live in kept:
+                kept.move_to_end(live)
+            return
         self._kept[live.rank].pop(live, None)
         if live.text not in self._exact:
             return
-        if rank is Rank.PRESENTED and live.in_flight <= 0:
-            self._forget(live)
-            return
         live.rank = rank
-        live.until = self._clock() + self._grace
         self._kept[rank][live] = None
         self._shrink(live)
 
@@ -297,8 +219,10 @@ class LiveValues:
 
     def _enter_forms(self, live: LiveValue, value: str, *, signed: bool) -> None:
         if strength(value) is Strength.SHORT:
-            place = self._shorts if RUN.fullmatch(value) else self._odd
-            place.setdefault(value, live)
+            if RUN.fullmatch(value):
+                self._shorts.setdefault(value.encode(), live)
+            else:
+                self._odd.setdefault(value, live)
             live.forms.append(Form(value, 0, 0))
             return
         for form in forms_of(value, secret_span(value, signed=signed)):
@@ -307,24 +231,27 @@ class LiveValues:
             if not chunks:
                 self._odd.setdefault(form.text, live)
             for chunk, at in chunks:
-                there = self._chunks.get(chunk, ())
+                there = self._chunks.get(chunk.encode(), ())
                 if len(there) < _SHARED_CHUNK:
-                    self._chunks[chunk] = (*there, (live, form, at))
+                    self._chunks[chunk.encode()] = (*there, (live, form, at))
 
     def _forget(self, live: LiveValue) -> None:
         for value in live.exact:
             if self._exact.get(value) is live:
                 del self._exact[value]
         for form in live.forms:
-            for place in (self._shorts, self._odd):
-                if place.get(form.text) is live:
-                    del place[form.text]
+            raw = form.text.encode("utf-8", "replace")
+            if self._shorts.get(raw) is live:
+                del self._shorts[raw]
+            if self._odd.get(form.text) is live:
+                del self._odd[form.text]
             for chunk, _ in chunks_of(form):
-                left = tuple(entry for entry in self._chunks.get(chunk, ()) if entry[0] is not live)
+                key = chunk.encode()
+                left = tuple(entry for entry in self._chunks.get(key, ()) if entry[0] is not live)
                 if left:
-                    self._chunks[chunk] = left
+                    self._chunks[key] = left
                 else:
-                    self._chunks.pop(chunk, None)
+                    self._chunks.pop(key, None)
         self._bytes -= len(live.text)
         self.on_forget(live)
         live.wipe()

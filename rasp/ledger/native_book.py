@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import NativeAcquired, NativeReleasing, NativeUsed
 from rasp.ledger.facts import Evidence, Fact, ReleasedUnacquired, Reuse, SecondRelease, UsedAfterRelease
-from rasp.ledger.live import LiveValue
 from rasp.ledger.scopes import Occurrence, RequestMark, RequestScope
+from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 BOUND = 100_000

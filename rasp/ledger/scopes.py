@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from rasp.ledger.forms import Form
-from rasp.ledger.live import LiveValue, LiveValues, Rank
+from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath
+from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class RequestScope:
     )  # fmt: skip
 
     def __init__(self, method: str, environ: dict[str, Any] | None) -> None:
-        self.mark = RequestMark(token_hex(8), time.perf_counter(), method if method in METHODS else "OTHER")
+        self.mark = RequestMark(os.urandom(8).hex(), time.perf_counter(), method if method in METHODS else "OTHER")
         self.environ = environ
         self.route: str | None = None
         self.status: int | None = None

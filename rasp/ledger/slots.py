@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rasp.ledger.live import DIGEST_LENGTHS, LiveValue, LiveValues
+from rasp.ledger.live import LiveValues
 from rasp.ledger.masking import mask_runs
+from rasp.ledger.value import DIGEST_LENGTHS, LiveValue
 from rasp.model import Kind
 
 JTI_LENGTH = 16

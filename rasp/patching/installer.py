@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -125,6 +124,8 @@ def _version(library: str) -> str | None:
         import platform
 
         return platform.python_version()
+    import importlib.metadata  # slow to import, and only `rasp doctor` asks
+
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:

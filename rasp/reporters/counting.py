@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 import threading
 import time
@@ -79,7 +79,7 @@ class Counting:
         self._thread: threading.Thread | None = None
         self._table: dict[str, _Entry] = {}
         self._complained: set[int] = set()
-        self.instance = secrets.token_hex(8)
+        self.instance = os.urandom(8).hex()
         self.dropped = 0
         self.failures = 0
         self.worst: Severity | None = None

@@ -10,9 +10,9 @@ from rasp.errors import RaspViolation
 from rasp.ledger.events import Exposed, Issued
 from rasp.ledger.facts import Leak
 from rasp.ledger.ledger import Ledger
-from rasp.ledger.live import LiveValue
 from rasp.ledger.scopes import RequestScope
 from rasp.ledger.strength import is_recognisable
+from rasp.ledger.value import LiveValue
 from rasp.model import Action, Verdict
 from rasp.patching.guard import Guard
 from rasp.pipeline import Pipeline

@@ -1,0 +1,101 @@
+"""One live credential, raw in memory: how well it is established, and the digests it is known by."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from rasp.ledger.fingerprints import Fingerprint
+from rasp.ledger.forms import Form
+from rasp.ledger.strength import FULL_LENGTH
+from rasp.model import Credential, Kind
+
+
+class Rank(enum.IntEnum):
+    """How well a value is established; the higher stays longer and is never evicted by a lower one."""
+
+    PRESENTED = 0
+    ANSWERED = 1
+    VERIFIED = 2
+    SERVICE = 3
+
+
+class LiveValue:
+    """A raw credential in memory. Its ``repr`` is its mask."""
+
+    __slots__ = (
+        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt", "presented_in_header",
+        "rank", "redeemed", "short", "source", "text", "until",
+    )  # fmt: skip
+
+    def __init__(self, text: str, kind: Kind, source: str, fingerprint: Fingerprint) -> None:
+        self.text = text
+        self.kind = kind
+        self.source = source
+        self.exact: list[str] = [text]
+        self.forms: list[Form] = []
+        self.short = False
+        self.in_flight = 0
+        self.rank = Rank.PRESENTED
+        self.until = 0.0
+        self.jti: str | None = None
+        self.learnt: list[str] = []
+        self.presented_in_header = False
+        self.redeemed = False
+        self._fingerprint = fingerprint
+        self._credential: Credential | None = None
+        self._digests: dict[int, tuple[str, ...]] = {}
+
+    @property
+    def credential(self) -> Credential:
+        """What may leave the process; worked out when first asked for."""
+        made = self._credential
+        if made is not None and made.kind is not self.kind:
+            made = self._credential = replace(made, kind=self.kind)
+        if made is None:
+            hidden = self.kind is Kind.BASIC or len(self.text) < FULL_LENGTH
+            made = Credential(self.kind, self._fingerprint(self.text), self.source, None if hidden else len(self.text))
+            self._credential = made
+        return made
+
+    def digests(self, length: int) -> tuple[str, ...]:
+        """The value's digests of that many hex digits (md5, sha1, sha256, sha512, blake2b)."""
+        found = self._digests.get(length)
+        if found is None:
+            raw = self.text.encode("utf-8", "surrogateescape")
+            found = tuple(make(raw) for make in _DIGESTS.get(length, ()))
+            self._digests[length] = found
+        return found
+
+    def wipe(self) -> None:
+        """It is live no more: what names it stays, what it is goes."""
+        _ = self.credential
+        self.text = ""
+        self.exact = []
+        self.forms = []
+
+    def __repr__(self) -> str:
+        return self.credential.mask
+
+
+_DIGESTS: dict[int, tuple[Callable[[bytes], str], ...]] = {
+    32: (
+        lambda raw: hashlib.md5(raw, usedforsecurity=False).hexdigest(),
+        lambda raw: hashlib.blake2b(raw, digest_size=16).hexdigest(),
+    ),
+    40: (
+        lambda raw: hashlib.sha1(raw, usedforsecurity=False).hexdigest(),
+        lambda raw: hashlib.blake2b(raw, digest_size=20).hexdigest(),
+    ),
+    64: (
+        lambda raw: hashlib.sha256(raw).hexdigest(),
+        lambda raw: hashlib.blake2b(raw, digest_size=32).hexdigest(),
+    ),
+    128: (
+        lambda raw: hashlib.sha512(raw).hexdigest(),
+        lambda raw: hashlib.blake2b(raw).hexdigest(),
+    ),
+}
+DIGEST_LENGTHS = tuple(sorted(_DIGESTS, reverse=True))

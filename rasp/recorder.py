@@ -121,10 +121,15 @@ class Recorder:
             if not self._exit_registered:
                 self._exit_registered = True
                 atexit.register(self.drain)
+            # With gevent, to start is to let other greenlets run; what they do is not rasp's own work.
+            busy = self._guard.busy
+            before, busy.now = busy.now, False
             try:
                 self._thread.start()
             except RuntimeError:  # the interpreter is shutting down
                 self._thread = None
+            finally:
+                busy.now = before
             return waiting
 
     def _run(self, waiting: queue.SimpleQueue[_Ended | None]) -> None:

@@ -55,6 +55,7 @@ class Config:
     verified_upstream: bool = False
     replay_methods: tuple[str, ...] = ("POST", "PUT", "PATCH", "DELETE")
     block_native_double_release: bool = True
+    quarantine: int = 1_000
     disabled: tuple[str, ...] = ()
     credential: tuple[CredentialSource, ...] = ()
     native: tuple[NativeDeclaration, ...] = ()

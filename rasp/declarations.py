@@ -27,6 +27,7 @@ class NativeDeclaration:
     """``[[native]]``: which functions of a C library acquire, retain, use and release its handles.
 
     ``thread_safe``: ``True`` allows overlapping use, ``False`` forbids it everywhere, ``None`` is undeclared.
+    ``quarantine``: whether the real release is put off while the handle is among the last ones released.
     """
 
     library: str
@@ -35,6 +36,7 @@ class NativeDeclaration:
     use: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
     thread_safe: bool | None = None
+    quarantine: bool = False
 
     def __str__(self) -> str:
         return self.library

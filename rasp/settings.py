@@ -120,7 +120,7 @@ def credential_sources(value: Any) -> tuple[CredentialSource, ...]:
 
 def native_declarations(value: Any) -> tuple[NativeDeclaration, ...]:
     declared = []
-    for entry in _tables(value, ("library", *ROLES, "thread_safe")):
+    for entry in _tables(value, ("library", *ROLES, "thread_safe", "quarantine")):
         library = a_text(entry.get("library"))
         roles = {}
         for role in ROLES:
@@ -137,7 +137,10 @@ def native_declarations(value: Any) -> tuple[NativeDeclaration, ...]:
         safe = entry.get("thread_safe")
         if safe is not None and not isinstance(safe, bool):
             raise ConfigDetail(f"{library}: thread_safe = {safe!r} must be true or false")
-        declared.append(NativeDeclaration(library, **roles, thread_safe=safe))
+        held = entry.get("quarantine", False)
+        if not isinstance(held, bool):
+            raise ConfigDetail(f"{library}: quarantine = {held!r} must be true or false")
+        declared.append(NativeDeclaration(library, **roles, thread_safe=safe, quarantine=held))
     return tuple(declared)
 
 
@@ -281,6 +284,14 @@ SETTINGS: Mapping[str, Setting] = {
             _flag_text,
         ),
         Setting(
+            "quarantine",
+            "How many released native handles are remembered. While it is among them, memory that libc's `free` was"
+            " given, or a handle of a `[[native]]` with `quarantine = true`, is not really released.",
+            "a whole number from 16 to 1000000",
+            a_bound,
+            int,
+        ),
+        Setting(
             "disabled",
             "Instruments that are not installed, by name (`rasp doctor`).",
             _A_LIST,
@@ -296,7 +307,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting(
             "native",
-            "Native libraries: `[[native]]` with library, acquire, retain, use, release, thread_safe.",
+            "Native libraries: `[[native]]` with library, acquire, retain, use, release, thread_safe, quarantine.",
             "tables with library and lists of function names",
             native_declarations,
             None,

@@ -16,19 +16,10 @@ from typing import Any
 from rasp.declarations import NativeDeclaration
 from rasp.instruments.kit import Kit, caller
 from rasp.ledger.events import NativeAcquired, NativeReleasing, NativeUsed
-from rasp.ledger.native_book import Handle
+from rasp.ledger.native_handles import TAG, NativeHandle, Release, epoch_of
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
-
-
-class NativeHandle(int):
-    """A handle that remembers which generation of its address it is; in all else the integer it is."""
-
-    generation: int
-
-    def __reduce__(self) -> Any:
-        return (int, (int(self),))
 
 
 class NativeHooks:
@@ -101,11 +92,9 @@ class NativeHooks:
         event = NativeAcquired(role[0], role[1], address, args, self._kit.here(caller(3)))
         handle = self._kit.ledger.native.acquired(event)
         if type(result) is int:
-            made = NativeHandle(result)
-            made.generation = handle.generation
-            return made
+            return NativeHandle.of(result, handle)
         if not isinstance(result, int):
-            result._rasp_generation = handle.generation
+            setattr(result, TAG, handle)
         return None
 
     def _run_use(self, original: Any, function: Any, role: Any, args: Any, kwargs: Any) -> Any:
@@ -118,8 +107,8 @@ class NativeHooks:
         native = self._kit.ledger.native
         for argument in args:
             address = address_of(argument)
-            if address and native.find(role[0], address, generation_of(argument)) is not None:
-                event = NativeUsed(role[0], role[1], address, generation_of(argument), self._kit.here(caller(3)))
+            if address and native.find(role[0], address, epoch_of(argument)) is not None:
+                event = NativeUsed(role[0], role[1], address, epoch_of(argument), self._kit.here(caller(3)))
                 return self._kit.pipeline.handle(event)
         return None
 
@@ -132,7 +121,7 @@ class NativeHooks:
             if verdict.exception is not None:
                 raise verdict.exception
             if verdict.skip:
-                return None if handle is None else handle.result
+                return None
         try:
             result = original(function, *args, **kwargs)
         except ctypes.ArgumentError:
@@ -140,10 +129,10 @@ class NativeHooks:
                 self._rolled_back(handle)
             raise
         if handle is not None and verdict is None:
-            handle.result = result
+            self._kit.ledger.native.released(handle, result)
         return result
 
-    def _release(self, role: tuple[str, str, str], args: Sequence[Any]) -> tuple[Verdict | None, Handle | None] | None:
+    def _release(self, role: tuple[str, str, str], args: Sequence[Any]) -> tuple[Verdict | None, Release | None] | None:
         native = self._kit.ledger.native
         given = [(argument, address_of(argument)) for argument in args]
         pointers = [(argument, address) for argument, address in given if address is not None]
@@ -152,11 +141,11 @@ class NativeHooks:
         known = [
             (argument, address)
             for argument, address in pointers
-            if address and native.find(role[0], address, generation_of(argument)) is not None
+            if address and native.find(role[0], address, epoch_of(argument)) is not None
         ]
         argument, address = (known or pointers)[0]
         path = self._kit.path(caller(3))
-        event = NativeReleasing(role[0], role[1], address, generation_of(argument), True, path)
+        event = NativeReleasing(role[0], role[1], address, epoch_of(argument), True, path)
         facts, handle = native.releasing(event)
         return (self._kit.pipeline.respond(facts) if facts else None), handle
 
@@ -184,14 +173,6 @@ def address_of(value: Any) -> int | None:
     if isinstance(value, (ctypes.c_void_p, ctypes._Pointer)):
         return ctypes.c_void_p.from_address(ctypes.addressof(value)).value or 0
     return None
-
-
-def generation_of(value: Any) -> int | None:
-    """The generation a handle remembers; ``None`` if it is a plain number."""
-    found = getattr(value, "generation", None) if type(value) is NativeHandle else None
-    if found is None and not isinstance(value, int):
-        found = getattr(value, "_rasp_generation", None)
-    return found if isinstance(found, int) else None
 
 
 def stems(name: object) -> set[str]:

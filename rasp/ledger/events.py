@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rasp.ledger.live import Hit
+from rasp.ledger.native_handles import Handle
 from rasp.ledger.places import CallPath
 from rasp.ledger.scopes import RequestScope
 from rasp.model import Location
@@ -205,35 +206,52 @@ class Issued(Silent, _Issued):
     __slots__ = ()
 
 
-class NativeAcquired(NamedTuple):
-    """A native function returned a handle; ``live`` is the credential it was given."""
-
+class _NativeAcquired(NamedTuple):
     library: str
     function: str
     handle: int
     arguments: Sequence[object]
     path: CallPath
+    thread_safe: bool | None = None
+
+
+class NativeAcquired(Silent, _NativeAcquired):
+    """A native function gave out a handle. ``arguments`` are searched for the credential it was given.
+
+    ``thread_safe`` is the library's declaration: ``None`` where there is none.
+    """
+
+    __slots__ = ()
 
 
 class NativeUsed(NamedTuple):
-    """A native function is about to be given a handle. ``generation``: the epoch the handle itself remembers."""
+    """A native function is about to be given a handle. ``epoch``: the one that the handle itself carries, if any.
+
+    ``raisable``: an exception would reach the app's code, which it would not from a destructor or a C callback.
+    """
 
     library: str
     function: str
     handle: int
-    generation: int | None
+    epoch: Handle | None
     path: CallPath
+    raisable: bool = True
 
 
 class NativeReleasing(NamedTuple):
-    """A native function is about to release a handle."""
+    """A native function is about to release a handle.
+
+    ``declared``: it is no libc function that also serves others. ``raisable``: an exception would reach the app's code,
+    which it would not from a destructor or a C callback.
+    """
 
     library: str
     function: str
     handle: int
-    generation: int | None
+    epoch: Handle | None
     declared: bool
     path: CallPath
+    raisable: bool = True
 
 
 Event = (

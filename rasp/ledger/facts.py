@@ -48,9 +48,14 @@ class SecondRelease(Fact):
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class UsedAfterRelease(Fact):
-    """A released native handle or explicit hold was used."""
+    """A released native handle or explicit hold was used.
+
+    ``during``: while its release was still being made. ``wiped``: it is a buffer that was wiped.
+    """
 
     native: bool = False
+    during: bool = False
+    wiped: bool = False
 
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
@@ -89,7 +94,10 @@ class RawKey(Fact):
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class Reuse(Fact):
-    """Two requests had it at once. ``how``: slot_lost, slot_taken, single_use, native."""
+    """Two requests had it at once. 
+
+    ``how``: slot_lost, slot_taken, single_use, native, native_release, native_buffer.
+    """
 
     how: str
 

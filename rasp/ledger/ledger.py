@@ -48,7 +48,7 @@ class Ledger:
         self.scopes = Scopes(self.values)
         self.places = Places(config.root, config.app_packages)
         self.desk = Desk(self.values, SlotNames(self.values), self.scopes, self.places)
-        self.native = NativeBook(self.desk)
+        self.native = NativeBook(self.desk, config.quarantine)
         self._g = GBook(self.desk)
         self._cache = CacheBook(self.desk)
         self._holds = HoldBook(self.desk)
@@ -249,5 +249,5 @@ class Ledger:
     def after_fork(self) -> None:
         """In the child: locks held by threads that are gone are made anew."""
         self.values.renew_lock()
-        self.native.renew_lock()
+        self.native.after_fork()
         self.scopes.last.clear()

@@ -13,7 +13,9 @@ _REUSE = {
     ),
     "slot_taken": (Severity.NOTE, "entry released while another request that stored it is in flight"),
     "single_use": (Severity.ERROR, "single-use credential presented by two overlapping requests"),
-    "native": (Severity.ERROR, "native handle in use by two requests at once"),
+    "native": (Severity.ERROR, "native handle in calls of two requests at once"),
+    "native_release": (Severity.ERROR, "native handle released while a call of another request uses it"),
+    "native_buffer": (Severity.ERROR, "mutable buffer with a credential held by two requests at once"),
 }
 _LEAK = {
     "g": "another caller's credential stored on flask.g",
@@ -26,7 +28,7 @@ _LEAK = {
 def concurrent_reuse(fact: Reuse) -> Draft:
     """Two requests had it at once."""
     severity, message = _REUSE[fact.how]
-    return Draft("concurrent-reuse", severity, message, fact, native=fact.how == "native")
+    return Draft("concurrent-reuse", severity, message, fact, native=fact.how.startswith("native"))
 
 
 def cross_request_leak(fact: Leak) -> Draft | None:

@@ -92,7 +92,7 @@ def track(value: str, kind: str = "custom") -> Credential | None:
     if installed is None:
         return None
     live = installed.guard.protect("api.track", installed.ledger.track)(value, wanted)
-    return None if live is None else live.credential  # type: ignore[no-any-return]
+    return None if live is None else live.credential
 
 
 class hold:  # noqa: N801 - a function that is a context manager too

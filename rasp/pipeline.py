@@ -115,7 +115,9 @@ class Pipeline:
 
     def end(self, scope: RequestScope) -> None:
         """A request is over: judge what can only be judged now, settle it, hand on its record."""
-        self.respond(self.ledger.ending(scope))
+        facts = self.ledger.ending(scope)
+        if facts:
+            self.respond(facts)
         self.ledger.close(scope)
         self.ended(scope, tuple(scope.findings))
 

@@ -95,8 +95,8 @@ class Recorder:
     def _taken(self, scope: RequestScope, findings: tuple[Finding, ...]) -> _Ended:
         return _Ended(
             request_info(scope),
-            scope.started_ns,
-            scope.started_ns + int((time.perf_counter() - scope.mark.started) * 1e9),
+            time.time_ns() - int((time.perf_counter() - scope.mark.started) * 1e9),
+            time.time_ns(),
             scope.thread,
             (*scope.presented, *scope.issued, *scope.known),
             tuple(scope.events),

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
@@ -45,10 +46,9 @@ class CacheHooks:
         self._kit = kit
         self._holder = holder
         self._depth = depth
-        self._stored = kit.hook(f"{name}.store", self.stored)
-        self._read = kit.hook(f"{name}.read", self.read)
-        self._removed = kit.hook(f"{name}.remove", self.removed)
-        self._cleared = kit.hook(f"{name}.clear", self.cleared)
+        self._after = {
+            method: kit.hook(f"{name}.{work}", partial(after, self)) for method, (work, after) in _AFTER.items()
+        }
         self._looked = kit.hook(f"{name}.look", self.looked)
 
     def stored(self, cache: Any, names: Iterable[Any]) -> Any:
@@ -99,9 +99,8 @@ class CacheHooks:
 
     def method(self, name: str, *, look_first: Callable[[Any], bool] = lambda cache: False) -> Make:
         """The wrapper of a method by its name in cachelib's interface."""
-        after = _AFTER[name]
-        looks = name in ("delete", "delete_many")
-        depth = self._depth
+        after, depth = self._after[name], self._depth
+        looks = name in ("delete", "delete_many", "unlink")
 
         def make(original: Any) -> Any:
             def wrapper(cache: Any, *args: Any, **kwargs: Any) -> Any:
@@ -111,11 +110,11 @@ class CacheHooks:
                 try:
                     there = None
                     if looks and look_first(cache):
-                        there = self._looked(cache, args or tuple(kwargs.values()))
+                        there = self._looked(cache, given(args, kwargs)[: 1 if name == "delete" else None])
                     result = original(cache, *args, **kwargs)
                 finally:
                     depth.now = 0
-                obey(after(self, cache, args or tuple(kwargs.values()), result, there))
+                obey(after(cache, given(args, kwargs), result, there))
                 return result
 
             return named_like(original, wrapper)
@@ -123,26 +122,26 @@ class CacheHooks:
         return make
 
     def _after_set(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self._stored(cache, args[:1]) if result is not False else None
+        return self.stored(cache, args[:1]) if result is not False else None
 
     def _after_set_many(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
         names = result if isinstance(result, list) else list(args[0])
-        return self._stored(cache, names)
+        return self.stored(cache, names)
 
     def _after_get(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self._read(cache, ((args[0], result is not None and result is not False),))
+        return self.read(cache, ((args[0], result is not None and result is not False),))
 
     def _after_get_many(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self._read(cache, tuple((name, value is not None) for name, value in zip(args, result, strict=False)))
+        return self.read(cache, tuple((name, value is not None) for name, value in zip(args, result, strict=False)))
 
     def _after_get_dict(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self._read(cache, tuple((name, value is not None) for name, value in result.items()))
+        return self.read(cache, tuple((name, value is not None) for name, value in result.items()))
 
     def _after_delete(self, cache: Any, args: Any, result: Any, there: Any) -> Any:
         removed = result if isinstance(result, bool) else None
         if there is not None:
             removed = there.get(args[0], removed) if result is not False else False
-        return self._removed(cache, ((args[0], removed),))
+        return self.removed(cache, ((args[0], removed),))
 
     def _after_delete_many(self, cache: Any, args: Any, result: Any, there: Any) -> Any:
         gone = set(result) if isinstance(result, (list, tuple, set)) else None
@@ -150,28 +149,33 @@ class CacheHooks:
             outcome = [(name, there.get(name)) for name in args]
         else:
             outcome = [(name, None if gone is None else name in gone) for name in args]
-        return self._removed(cache, tuple(outcome))
+        return self.removed(cache, tuple(outcome))
 
     def _after_clear(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self._cleared(cache)
+        return self.cleared(cache)
 
 
-_AFTER: dict[str, Callable[[CacheHooks, Any, Any, Any, Any], Any]] = {
-    "set": CacheHooks._after_set,
-    "add": CacheHooks._after_set,
-    "inc": CacheHooks._after_set,
-    "dec": CacheHooks._after_set,
-    "set_many": CacheHooks._after_set_many,
-    "get": CacheHooks._after_get,
-    "has": CacheHooks._after_get,
-    "get_many": CacheHooks._after_get_many,
-    "get_dict": CacheHooks._after_get_dict,
-    "delete": CacheHooks._after_delete,
-    "delete_many": CacheHooks._after_delete_many,
-    "unlink": CacheHooks._after_delete_many,
-    "clear": CacheHooks._after_clear,
+_AFTER: dict[str, tuple[str, Callable[[CacheHooks, Any, Any, Any, Any], Any]]] = {
+    "set": ("store", CacheHooks._after_set),
+    "add": ("store", CacheHooks._after_set),
+    "inc": ("store", CacheHooks._after_set),
+    "dec": ("store", CacheHooks._after_set),
+    "set_many": ("store", CacheHooks._after_set_many),
+    "get": ("read", CacheHooks._after_get),
+    "has": ("read", CacheHooks._after_get),
+    "get_many": ("read", CacheHooks._after_get_many),
+    "get_dict": ("read", CacheHooks._after_get_dict),
+    "delete": ("remove", CacheHooks._after_delete),
+    "delete_many": ("remove", CacheHooks._after_delete_many),
+    "unlink": ("remove", CacheHooks._after_delete_many),
+    "clear": ("clear", CacheHooks._after_clear),
 }
 METHODS = tuple(name for name in _AFTER if name != "unlink")
+
+
+def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments by place, whether the app named the first one or not."""
+    return args or tuple(kwargs[name] for name in ("key", "mapping") if name in kwargs)
 
 
 def directory(cache: Any) -> str | None:

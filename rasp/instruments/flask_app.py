@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from types import CodeType, ModuleType
 from typing import Any
@@ -31,14 +32,13 @@ class AppHooks:
 
     def routed(self, app: Any) -> Any:
         """The request is matched: where it goes, whose session it carries, and whether its ``g`` is fresh."""
-        from flask import globals as current
-
+        current = sys.modules["flask.globals"]
         scope = self._kit.ledger.scopes.here()
         self._learn(app)
         if scope is None:
             return None
-        request: Any = current.request
-        if request.environ.get(TOKEN) != scope.mark.id or scope.app is not None:
+        request = current.request._get_current_object()
+        if request.environ.get(TOKEN) is not scope.mark or scope.app is not None:
             return None
         scope.app = app
         if request.url_rule is not None:
@@ -48,7 +48,7 @@ class AppHooks:
         self._kit.extractor.session_cookie(scope, request.environ, name)
         if request.view_args:
             self._kit.extractor.route(scope, request.view_args)
-        return self._found(scope, current.g)
+        return self._found(scope, current.g._get_current_object())
 
     def _found(self, scope: RequestScope, g: Any) -> Any:
         table = getattr(g, "__dict__", None)
@@ -58,7 +58,7 @@ class AppHooks:
 
     def _learn(self, app: Any) -> None:
         """The app's secret key and packages, when they are new."""
-        state = (app.secret_key, len(app.blueprints))
+        state = (app.config.get("SECRET_KEY"), len(app.blueprints))
         if self._known.get(app) == state:
             return
         self._known[app] = state

@@ -6,12 +6,24 @@ loguru swallows what a sink raises and prints the record, so ``strict`` raises a
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Exposed
+from rasp.ledger.live import Hit, LiveValue
+from rasp.model import Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
+from rasp.pipeline import mask_hits
+
+
+class Latest(threading.local):
+    """The message that this thread handed to a sink last: one message goes to many, and is one exposure."""
+
+    message: object = None
+    seen: frozenset[LiveValue] = frozenset()
+    masked: frozenset[LiveValue] = frozenset()
 
 
 class LoguruHooks:
@@ -19,37 +31,40 @@ class LoguruHooks:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._latest = Latest()
 
     def written(self, message: Any) -> Any:
         """A message on its way to a sink; what the sink should get instead, if anything."""
-        hits = self._kit.ledger.values.find(str(message))
+        text = str(message)
+        hits = self._kit.ledger.values.find(text)
         if not hits:
             return None
-        record = message.record
-        places = self._kit.ledger.places
-        scope = self._kit.ledger.scopes.here()
-        file = record["file"].path
-        place = None
-        if scope is None or places.is_app(file):
-            place = places.location(file, record["line"], record["function"])
-        verdict = self._kit.pipeline.handle(
-            Exposed(
-                "log",
-                str(message),
-                hits,
-                (),
-                "loguru",
-                record["name"],
-                place,
-                replaceable=True,
-                raisable=False,
-            )
-        )
-        if verdict is None or verdict.text is None:
+        latest, record = self._latest, message.record
+        # The record itself is not kept: it holds the message.
+        if latest.message != (id(record), record["time"]):
+            latest.message, latest.seen, latest.masked = (id(record), record["time"]), frozenset(), frozenset()
+        fresh = [hit for hit in hits if hit.live not in latest.seen]
+        if fresh:
+            lives = frozenset(hit.live for hit in fresh)
+            latest.seen |= lives
+            verdict = self._report(record, text, fresh)
+            if verdict is not None and verdict.text is not None:
+                latest.masked |= lives
+        if not latest.masked:
             return None
-        masked = type(message)(verdict.text)
+        masked = type(message)(mask_hits(text, hits, set(latest.masked)))
         masked.record = record
         return masked
+
+    def _report(self, record: Any, text: str, hits: list[Hit]) -> Verdict | None:
+        places = self._kit.ledger.places
+        file = record["file"].path
+        place = None
+        if self._kit.ledger.scopes.here() is None or places.is_app(file):
+            place = places.location(file, record["line"], record["function"])
+        event = Exposed("log", text, hits, (), "loguru", record["name"], place, replaceable=True, raisable=False)
+        verdict: Verdict | None = self._kit.pipeline.handle(event)
+        return verdict
 
 
 def instrument(kit: Kit) -> Instrument:

@@ -77,7 +77,7 @@ class CacheBook:
             trail=(acquired,),
             scope=scope,
             session_store=event.session_store,
-            short=match.short,
+            short=match.live.short,
         )
 
     def _leave(self, key: int, scope: RequestScope) -> None:
@@ -202,7 +202,7 @@ class CacheBook:
     def _occur(
         self, action: Action, holder: Holder, match: SlotMatch, path: CallPath, scope: RequestScope | None
     ) -> Occurrence:
-        return self._desk.occur(action, holder.name, match.shown, path, match.live, scope, holder.identity)
+        return self._desk.occur(action, holder.name, match, path, match.live, scope, holder.identity)
 
     def clear(self) -> None:
         """Forgets all slots, as between tests."""

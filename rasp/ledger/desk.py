@@ -31,7 +31,7 @@ class Desk:
         self,
         action: Action,
         holder: str,
-        slot: str | None,
+        slot: str | SlotMatch | None,
         path: CallPath,
         live: LiveValue | None,
         scope: RequestScope | None,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import GFound, GRemoved, GStored
 from rasp.ledger.facts import Evidence, Fact, Leak, SecondRelease
-from rasp.ledger.masking import mask_runs
 from rasp.ledger.places import lines_of
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.value import LiveValue
@@ -43,7 +42,7 @@ class GBook:
             self._desk.values.dropped += 1
             return ()
         scope = self._desk.scopes.here()
-        acquired = self._desk.occur(Action.ACQUIRE, HOLDER, mask_runs(event.name), event.path, live, scope)
+        acquired = self._desk.occur(Action.ACQUIRE, HOLDER, event.name, event.path, live, scope)
         event.table[event.name] = Epoch(live, acquired)
         if scope is not None and not self._desk.belongs(scope, live):
             return (Leak(live=live, trail=(acquired,), scope=scope, how="g"),)
@@ -57,7 +56,7 @@ class GBook:
         scope = self._desk.scopes.here()
         if not event.existed and epoch.released is None:
             return ()
-        again = self._desk.occur(Action.RELEASE, HOLDER, mask_runs(event.name), event.path, epoch.live, scope)
+        again = self._desk.occur(Action.RELEASE, HOLDER, event.name, event.path, epoch.live, scope)
         if epoch.released is None:
             epoch.released = again
             return ()

@@ -24,7 +24,6 @@ class Hold:
 
     live: LiveValue
     acquired: Occurrence
-    scope: RequestScope | None
     released: Occurrence | None = None
 
 
@@ -50,7 +49,9 @@ class HoldBook:
             return ()
         key = hash((event.slot, event.value))
         acquired = self._desk.occur(Action.ACQUIRE, HOLDER, mask_runs(event.slot), event.path, live, scope)
-        hold = Hold(live, acquired, scope)
+        hold = Hold(live, acquired)
+        if scope is not None:
+            scope.holds.append(hold)
         self._holds[key] = hold
         self._holds.move_to_end(key)
         if len(self._holds) > BOUND:
@@ -93,15 +94,9 @@ class HoldBook:
         """What a request that ends acquired and did not release."""
         return tuple(
             LeftHeld(live=hold.live, trail=(hold.acquired,), scope=scope, raisable=False)
-            for hold in tuple(self._holds.values())
-            if hold.scope is scope and hold.released is None
+            for hold in scope.holds
+            if hold.released is None
         )
-
-    def settle(self, scope: RequestScope) -> None:
-        """Lets go of the request once it is judged."""
-        for hold in tuple(self._holds.values()):
-            if hold.scope is scope:
-                hold.scope = None
 
     def clear(self) -> None:
         """Forgets all holds, as between tests."""

@@ -116,9 +116,9 @@ class Ledger:
         if len(scope.presented) >= VALUES_PER_REQUEST:
             scope.dropped += 1
             return
-        if kind in (Kind.BEARER, Kind.CUSTOM) and is_jwt(text):
+        if known is None and kind in (Kind.BEARER, Kind.CUSTOM) and is_jwt(text):
             kind = Kind.JWT
-        if not weak and strength(text) is not Strength.FULL and len(scope.weak) < VALUES_PER_REQUEST:
+        if known is None and not weak and strength(text) is not Strength.FULL and len(scope.weak) < VALUES_PER_REQUEST:
             scope.weak.append((source, "a placeholder" if is_placeholder(text) else "shorter than 16 characters"))
         live = self.values.enter(text, kind, source, also)
         if live is not None:
@@ -181,7 +181,9 @@ class Ledger:
 
     def ending(self, scope: RequestScope) -> Sequence[Fact]:
         """What can be judged only now that the request is over."""
-        facts: list[Fact] = [*self._overlaps(scope), *self._replays(scope), *self._unverified(scope)]
+        facts: list[Fact] = []
+        if scope.presented:
+            facts += [*self._overlaps(scope), *self._replays(scope), *self._unverified(scope)]
         facts += self._holds.left(scope)
         for source, reason in scope.weak:
             facts.append(
@@ -226,7 +228,6 @@ class Ledger:
                 others[:] = [other for other in others if other is not scope]
                 if not others:
                     del self._presenting[live]
-        self._holds.settle(scope)
         if scope.status is not None and scope.status < 400:
             self.links.join((*scope.presented, *scope.issued, *scope.known))
         self.scopes.release_values(scope)

@@ -56,6 +56,12 @@ class LiveValues:
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._kept.values())
 
+    @property
+    def foreign(self) -> int:
+        """How many values callers presented; service values are not among them."""
+        kept = self._kept
+        return len(kept[Rank.PRESENTED]) + len(kept[Rank.ANSWERED]) + len(kept[Rank.VERIFIED])
+
     def get(self, text: str) -> LiveValue | None:
         """The live value that a text is, exactly, with or without its scheme word."""
         return self._exact.get(text)

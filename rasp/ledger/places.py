@@ -10,10 +10,8 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
-from typing import Any
 
 from rasp.model import Location
 

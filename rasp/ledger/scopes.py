@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from rasp.ledger.forms import Form
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath
+from rasp.ledger.slots import SlotMatch
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action
 
 if TYPE_CHECKING:
     from rasp.errors import RaspViolation
+    from rasp.ledger.hold_book import Hold
     from rasp.model import Finding
 
 VALUES_PER_REQUEST = 16
@@ -27,29 +29,38 @@ EVENTS_PER_REQUEST = 512
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
-@dataclass(slots=True, repr=False, eq=False)
 class RequestMark:
     """What later events remember of a request: enough to name it, too little to keep it alive.
 
     ``callable`` is the app's view, hook or WSGI callable: where an event without an app frame is located.
     """
 
-    id: str
-    started: float
-    method: str
-    callable: object = None
+    __slots__ = ("_id", "callable", "method", "started")
+
+    def __init__(self, method: str) -> None:
+        self._id = ""
+        self.started = time.perf_counter()
+        self.method = method
+        self.callable: object = None
+
+    @property
+    def id(self) -> str:
+        """16 hex digits, drawn when first asked for: most requests are never named."""
+        if not self._id:
+            self._id = os.urandom(8).hex()
+        return self._id
 
 
 @dataclass(slots=True, repr=False, eq=False)
 class Occurrence:
-    """One event as the ledger keeps it: nothing rendered yet. ``slot`` never holds a raw credential.
+    """One event as the ledger keeps it: nothing rendered yet.
 
     ``tag`` tells holders of one name apart.
     """
 
     action: Action
     holder: str
-    slot: str | None
+    slot: str | SlotMatch | None
     path: CallPath
     request: RequestMark | None
     thread: str
@@ -84,18 +95,17 @@ class RequestScope:
 
     __slots__ = (
         "__weakref__", "app", "attempted", "body", "candidates", "cleanup", "dropped", "ended", "environ", "events",
-        "excluded", "findings", "glow", "greenlet", "ident", "issued", "known", "lost", "mark", "overlaps", "parent_span", "presented",
-        "returned", "route", "scan", "slots", "started_ns", "status", "thread", "thread_ref", "traceparent", "unverified",
+        "excluded", "findings", "glow", "greenlet", "holds", "ident", "issued", "known", "lost", "mark", "overlaps", "parent_span", "presented",
+        "returned", "route", "scan", "slots", "status", "thread", "thread_ref", "traceparent", "unverified",
         "verified", "violations", "weak",
     )  # fmt: skip
 
     def __init__(self, method: str, environ: dict[str, Any] | None) -> None:
-        self.mark = RequestMark(os.urandom(8).hex(), time.perf_counter(), method if method in METHODS else "OTHER")
+        self.mark = RequestMark(method if method in METHODS else "OTHER")
         self.environ = environ
         self.route: str | None = None
         self.status: int | None = None
         self.app: object = None
-        self.started_ns = time.time_ns()
         self.ident = identity()
         thread = threading.current_thread()
         self.thread = thread.name
@@ -116,6 +126,7 @@ class RequestScope:
         self.events: list[Occurrence] = []
         self.slots: dict[int, Any] = {}
         self.lost: dict[int, Occurrence] = {}
+        self.holds: list[Hold] = []
         self.violations: list[RaspViolation] = []
         self.findings: list[Finding] = []
         self.cleanup: list[Callable[[], None]] = []
@@ -139,21 +150,13 @@ class RequestScope:
 
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
-        self.environ = self.body = self.app = None
-        for table in (
-            self.presented,
-            self.issued,
-            self.known,
-            self.candidates,
-            self.slots,
-            self.lost,
-            self.unverified,
-        ):
-            table.clear()
-        for members in (self.verified, self.attempted, self.excluded):
-            members.clear()
-        for entries in (self.events, self.overlaps, self.cleanup, self.weak):
-            entries.clear()
+        self.environ = self.body = self.app = self.scan = None
+        for container in (
+            self.presented, self.issued, self.known, self.candidates, self.slots, self.lost, self.unverified,
+            self.verified, self.attempted, self.excluded, self.events, self.overlaps, self.cleanup, self.weak, self.holds,
+        ):  # fmt: skip
+            if container:
+                container.clear()  # type: ignore[attr-defined]
 
     @property
     def in_flight(self) -> bool:

@@ -17,14 +17,24 @@ BOUND = 20_000
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False, eq=False)
 class SlotMatch:
-    """A slot's credential and by what the name shows it: ``value``, ``digest`` or ``jti``."""
+    """A slot's credential and by what the name shows it: ``value``, ``digest`` or ``jti``.
+
+    ``name`` holds no raw value: it is the masked name of a slot under one, else the name as it is, in which ``part`` is
+    masked when it is shown.
+    """
 
     live: LiveValue
     by: str
-    shown: str
-    short: bool = False
+    name: str
+    part: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name as it may be shown."""
+        name = self.name.replace(self.part, self.live.credential.mask, 1) if self.part else self.name
+        return mask_runs(name)
 
 
 class SlotNames:
@@ -54,11 +64,14 @@ class SlotNames:
             name: the slot's name, raw.
             near: the request's own credentials, whose digests are looked for.
         """
+        known = self._digests.get(name)
+        if known is not None:
+            return SlotMatch(known, "digest", name, name)
         hits = self._values.find(name)
         if hits:
             hit = hits[0]
             shown = name[: hit.start] + hit.live.credential.mask + name[hit.end :]
-            return SlotMatch(hit.live, "value", mask_runs(shown), hit.live.short)
+            return SlotMatch(hit.live, "value", mask_runs(shown))
         return self._by_digest(name, near) or self._by_jti(name)
 
     def candidate_digest(self, name: str, texts: Iterable[str]) -> str | None:
@@ -80,7 +93,7 @@ class SlotNames:
             lowered = run.lower()
             known = self._digests.get(lowered)
             if known is not None:
-                return SlotMatch(known, "digest", _shown(name, run, known))
+                return SlotMatch(known, "digest", name, run)
             for live in near:
                 for size in DIGEST_LENGTHS:
                     if size > len(run):
@@ -88,7 +101,7 @@ class SlotNames:
                     for digest in live.digests(size):
                         if digest in lowered:
                             self.learn_digest(lowered, live)
-                            return SlotMatch(live, "digest", _shown(name, run, live))
+                            return SlotMatch(live, "digest", name, run)
         return None
 
     def _by_jti(self, name: str) -> SlotMatch | None:
@@ -96,15 +109,15 @@ class SlotNames:
             return None
         whole = self._jtis.get(name)
         if whole is not None:
-            return SlotMatch(whole, "jti", _shown(name, name, whole))
+            return SlotMatch(whole, "jti", name, name)
         for segment in re.split(r"[^A-Za-z0-9_\-]+", name):
             live = self._jtis.get(segment)
             if live is not None:
-                return SlotMatch(live, "jti", _shown(name, segment, live))
+                return SlotMatch(live, "jti", name, segment)
         if len(self._jtis) <= 64:
             for jti, live in tuple(self._jtis.items()):
                 if jti in name and _delimited(name, jti):
-                    return SlotMatch(live, "jti", _shown(name, jti, live))
+                    return SlotMatch(live, "jti", name, jti)
         return None
 
     def forget(self, live: LiveValue) -> None:
@@ -126,10 +139,6 @@ def _delimited(name: str, part: str) -> bool:
     before = name[at - 1 : at] if at else ""
     after = name[at + len(part) : at + len(part) + 1]
     return not (before and before.isalnum()) and not (after and after.isalnum())
-
-
-def _shown(name: str, part: str, live: LiveValue) -> str:
-    return mask_runs(name.replace(part, live.credential.mask, 1))
 
 
 def _remember(table: OrderedDict[str, LiveValue], key: str, live: LiveValue) -> None:

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 
+from rasp.ledger.masking import mask_runs
 from rasp.ledger.places import Places
 from rasp.ledger.scopes import Occurrence, RequestMark, RequestScope
 from rasp.model import (
@@ -89,6 +90,8 @@ class Assembly:
         """An event as it leaves the process."""
         request = occurrence.request
         slot = occurrence.slot
+        if slot is not None:
+            slot = mask_runs(slot) if isinstance(slot, str) else slot.shown
         return TrailStep(
             action=occurrence.action,
             holder=occurrence.holder,

@@ -117,7 +117,7 @@ class Door:
         self._ledger.scopes.open(scope)
         scope.mark.callable = app
         scope.traceparent = environ.get("HTTP_TRACEPARENT")
-        environ[TOKEN] = scope.mark.id
+        environ[TOKEN] = scope.mark
         self._extractor.read(scope, environ)
         self._record_input(scope, environ)
         return scope
@@ -144,12 +144,12 @@ class Door:
     def _started(self, scope: RequestScope, status: str, headers: list[tuple[str, str]]) -> Verdict | None:
         scope.status = int(status[:3]) if status[:3].isdigit() else None
         verdict: Verdict | None = None
-        session = getattr(scope.app, "config", {}).get("SESSION_COOKIE_NAME", "session")
         for name, value in headers:
             lowered = name.lower()
             if lowered == "content-type" and any(part in value for part in _TEXT):
                 scope.scan = []
             elif lowered == "set-cookie":
+                session = getattr(scope.app, "config", {}).get("SESSION_COOKIE_NAME", "session")
                 cookie = self._extractor.issued_cookie(value, session)
                 if cookie is not None and self._ledger.values.get(cookie[1]) not in scope.presented:
                     self._issue(scope, cookie[1], f"cookie:{cookie[0]}")
@@ -186,7 +186,6 @@ class Door:
         if scope.scan:
             self._answered(scope, b"".join(scope.scan))
         self._pipeline.end(scope)
-        scope.scan = None
         scope.forget()
 
     def _answered(self, scope: RequestScope, body: bytes) -> None:
@@ -196,6 +195,8 @@ class Door:
                 if not weak or is_recognisable(value):
                     self._issue(scope, value, f"json:{name[:40]}")
         desk = self._ledger.desk
+        if self._ledger.values.foreign <= len(scope.presented):
+            return  # nobody else's credential is live
         leaked: dict[LiveValue, None] = {}
         for hit in self._ledger.values.find(body.decode("latin-1")):
             if not desk.belongs(scope, hit.live):

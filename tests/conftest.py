@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support import installed as support
-from support.scripts import Scripts
 
-from rasp import runtime as process
+pytest.register_assert_rewrite("support.installed", "contract")
+
+from support import installed as support  # noqa: E402 - its assertions are to be rewritten
+from support.scripts import Scripts  # noqa: E402
+
+from rasp import runtime as process  # noqa: E402
 
 
 @pytest.fixture

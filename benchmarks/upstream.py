@@ -1,0 +1,248 @@
+"""Runs the test suites of other projects with and without rasp, and compares how every test ended.
+
+Each suite comes from its project's released source distribution and runs in a virtual environment of its own. rasp is
+not installed there but copied in, so that the plain run knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from upstream_suites import SUITES, Suite
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PATIENCE = 900
+LOST = 2
+"""How often a difference must show before it counts: some suites have tests that fail now and then by themselves."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run of a suite ended; ``contained`` are the failures inside rasp that its guard kept from the app."""
+
+    outcomes: dict[str, str]
+    warnings: list[str]
+    contained: dict[str, int]
+    seconds: float
+    status: int
+
+    def count(self, outcome: str) -> int:
+        """How many tests ended so."""
+        return sum(1 for found in self.outcomes.values() if found == outcome)
+
+    def counts(self) -> str:
+        """Passed/failed/skipped/warnings."""
+        return f"{self.count('passed')}/{self.count('failed')}/{self.count('skipped')}/{len(self.warnings)}"
+
+
+class UpstreamError(Exception):
+    """A suite could not be run at all."""
+
+
+class Bench:
+    """Where suites, environments and logs are kept, and which interpreter runs them."""
+
+    def __init__(self, cache: Path, python: str, mode: str) -> None:
+        self.cache = cache
+        self.python = python
+        self.mode = mode
+        self.tag = _output([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
+        for folder in ("sdists", "sources", "venvs", "logs", "records"):
+            (cache / folder).mkdir(parents=True, exist_ok=True)
+        self.rasp = self._copy("rasp", REPOSITORY / "rasp")
+        shutil.copy(Path(__file__).with_name("recorded_plugin.py"), self._fresh("plugin") / "recorded_plugin.py")
+
+    def _fresh(self, name: str) -> Path:
+        folder = self.cache / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    def _copy(self, name: str, source: Path) -> Path:
+        folder = self._fresh(f"copy-{name}")
+        shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        return folder
+
+    def source(self, suite: Suite) -> Path:
+        """The unpacked source distribution, anew: runs leave files behind."""
+        archives = self.cache / "sdists" / suite.name
+        if not archives.exists():
+            partial = self._fresh(f"sdists/{suite.name}.partial")
+            pinned = f"{suite.name}=={suite.version}"
+            self._pip(self.python, "download", "--no-deps", "--no-binary", suite.name, "-d", str(partial), pinned)
+            partial.rename(archives)
+        folder = self._fresh(f"sources/{suite.name}")
+        with tarfile.open(next(archives.iterdir())) as archive:
+            archive.extractall(folder, filter="data")
+        return next(folder.iterdir())
+
+    def environment(self, suite: Suite) -> Path:
+        """The interpreter of a virtual environment with the project, what its tests need and what rasp needs."""
+        with (REPOSITORY / "pyproject.toml").open("rb") as file:
+            own = tomllib.load(file)["project"]["dependencies"]
+        wanted = [suite.requirement, *suite.needs, *own]
+        stamp = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
+        folder = self.cache / "venvs" / f"{suite.name}-{self.tag}"
+        python = folder / "bin" / "python"
+        done = folder / "wanted"
+        if not done.exists() or done.read_text() != stamp:
+            shutil.rmtree(folder, ignore_errors=True)
+            _output([self.python, "-m", "venv", str(folder)])
+            self._pip(str(python), "install", *wanted)
+            done.write_text(stamp)
+        return python
+
+    def _pip(self, python: str, *arguments: str) -> None:
+        _output([python, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
+
+    def run(self, suite: Suite, python: Path, mode: str | None) -> Run:
+        """Runs a suite once, with rasp in a mode or without."""
+        name = f"{suite.name}-{self.tag}-{mode or 'plain'}"
+        record = self.cache / "records" / f"{name}.json"
+        record.unlink(missing_ok=True)
+        paths = [str(self.cache / "plugin")] + ([str(self.rasp)] if mode else [])
+        plugin = ["-p", "rasp.pytest_plugin", f"--rasp={mode}"] if mode else []
+        command = [str(python), "-m", "pytest", "-q", "-p", "recorded_plugin", "-p", "no:cacheprovider", *plugin]
+        folder = self.source(suite)
+        begun = time.monotonic()
+        with (self.cache / "logs" / f"{name}.txt").open("w", encoding="utf-8") as log:
+            done = subprocess.run(
+                [*command, *suite.arguments, *suite.tests],
+                cwd=folder,
+                env=_environment() | {"PYTHONPATH": os.pathsep.join(paths), "UPSTREAM_RECORD": str(record)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=PATIENCE,
+                check=False,
+            )
+        if not record.exists():
+            raise UpstreamError(f"pytest ended with status {done.returncode} and no record; see {log.name}")
+        found = json.loads(record.read_text(encoding="utf-8"))
+        return Run(found["outcomes"], found["warnings"], found["contained"], time.monotonic() - begun, done.returncode)
+
+
+def _environment() -> dict[str, str]:
+    """The variables of this process, less those that change what pytest, Python or rasp do."""
+    cut = ("PYTEST_", "RASP_", "_RASP_", "PYTHON", "VIRTUAL_ENV", "OTEL_", "FLASK_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(cut)}
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), timeout=PATIENCE, check=False)
+    if done.returncode:
+        tail = done.stderr.strip().splitlines()[-3:]
+        raise UpstreamError(f"{' '.join(command[:4])} ... ended with status {done.returncode}: {' | '.join(tail)}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A suite without and with rasp."""
+
+    suite: Suite
+    plain: Run
+    followed: Run
+
+    def differences(self) -> Iterator[str]:
+        """Each way in which rasp made the suite worse, one line each."""
+        before, after = self.plain.outcomes, self.followed.outcomes
+        for test in sorted({*before, *after}):
+            was, now = before.get(test, "not run"), after.get(test, "not run")
+            if was != now:
+                yield f"{test}: {was} -> {now}"
+        more = Counter(self.followed.warnings) - Counter(self.plain.warnings)
+        for warning, count in sorted(more.items()):
+            yield f"{warning}: {count} more"
+        for hook, count in sorted(self.followed.contained.items()):
+            yield f"inside rasp {hook} failed: {count} times"
+        if self.plain.status != self.followed.status:
+            yield f"pytest's exit status: {self.plain.status} -> {self.followed.status}"
+
+
+def compare(bench: Bench, suite: Suite) -> tuple[Compared, list[str]]:
+    """Runs a suite both ways, again where it differs; what differs each time is what rasp did."""
+    python = bench.environment(suite)
+    lasting: set[str] | None = None
+    for _ in range(LOST):
+        compared = Compared(suite, bench.run(suite, python, None), bench.run(suite, python, bench.mode))
+        found = set(compared.differences())
+        lasting = found if lasting is None else lasting & found
+        if not lasting:
+            break
+    return compared, sorted(lasting or ())
+
+
+def _arguments() -> argparse.Namespace:
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rasp-upstream"
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Exits 0 only if no test ended differently and no suite gave more warnings.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help=f"default: all of {', '.join(s.name for s in SUITES)}"
+    )
+    parser.add_argument("--python", default=sys.executable, help="the interpreter to test with (default: this one)")
+    parser.add_argument("--mode", choices=("off", "observe", "strict"), default="observe", help="default: observe")
+    parser.add_argument(
+        "--cache", type=Path, default=default, metavar="DIR", help=f"downloads, environments, logs (default: {default})"
+    )
+    arguments = parser.parse_args()
+    unknown = set(arguments.suites) - {suite.name for suite in SUITES}
+    if unknown:
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+def main() -> int:
+    """The program."""
+    arguments = _arguments()
+    chosen = [suite for suite in SUITES if suite.name in arguments.suites or not arguments.suites]
+    worse = 0
+    rows = []
+    try:
+        bench = Bench(arguments.cache.resolve(), arguments.python, arguments.mode)
+        for number, suite in enumerate(chosen, 1):
+            print(f"[{number}/{len(chosen)}] {suite.name} {suite.version} ...", end=" ", flush=True)
+            if suite.without_tests:
+                print(f"left out: {suite.without_tests}")
+                continue
+            compared, lasting = compare(bench, suite)
+            print("worse" if lasting else "same", flush=True)
+            for line in lasting:
+                print(f"    {line}")
+            worse += bool(lasting)
+            rows.append(_row(compared, lasting))
+    except UpstreamError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    print(f"\nPython {bench.tag}, --rasp={bench.mode}; passed/failed/skipped/warnings; logs in {bench.cache / 'logs'}")
+    print(f"{'suite':24} {'plain':>18} {'with rasp':>18} {'time':>7}")
+    print("\n".join(rows))
+    return 1 if worse else 0
+
+
+def _row(compared: Compared, lasting: Sequence[str]) -> str:
+    plain, followed = compared.plain, compared.followed
+    ratio = followed.seconds / plain.seconds if plain.seconds else 1.0
+    verdict = f"  {len(lasting)} different" if lasting else ""
+    name = f"{compared.suite.name} {compared.suite.version}"
+    return f"{name:24} {plain.counts():>18} {followed.counts():>18} {ratio:6.2f}x{verdict}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

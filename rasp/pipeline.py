@@ -115,6 +115,9 @@ class Pipeline:
 
     def end(self, scope: RequestScope) -> None:
         """A request is over: judge what can only be judged now, settle it, hand on its record."""
+        if not scope.touched:
+            self.ended(scope, ())
+            return
         facts = self.ledger.ending(scope)
         if facts:
             self.respond(facts)

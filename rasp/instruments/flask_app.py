@@ -32,20 +32,20 @@ class AppHooks:
 
     def routed(self, app: Any) -> Any:
         """The request is matched: where it goes, whose session it carries, and whether its ``g`` is fresh."""
-        current = sys.modules["flask.globals"]
         scope = self._kit.ledger.scopes.here()
         self._learn(app)
-        if scope is None:
+        if scope is None or scope.app is not None:
             return None
+        current = sys.modules["flask.globals"]
         request = current.request._get_current_object()
-        if request.environ.get(TOKEN) is not scope.mark or scope.app is not None:
+        environ = request.environ
+        if environ.get(TOKEN) is not scope.mark:
             return None
-        scope.app = app
+        scope.app, scope.request = app, request
         if request.url_rule is not None:
-            scope.route = request.url_rule.rule
             scope.mark.callable = app.view_functions.get(request.url_rule.endpoint, scope.mark.callable)
-        name = app.config.get("SESSION_COOKIE_NAME") or "session"
-        self._kit.extractor.session_cookie(scope, request.environ, name)
+        if "HTTP_COOKIE" in environ:
+            self._kit.extractor.session_cookie(scope, environ, app.config.get("SESSION_COOKIE_NAME") or "session")
         if request.view_args:
             self._kit.extractor.route(scope, request.view_args)
         return self._found(scope, current.g._get_current_object())

@@ -94,7 +94,7 @@ class RawKey(Fact):
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class Reuse(Fact):
-    """Two requests had it at once. 
+    """Two requests had it at once.
 
     ``how``: slot_lost, slot_taken, single_use, native, native_release, native_buffer.
     """

@@ -36,7 +36,12 @@ class Hit:
 
 
 class LiveValues:
-    """The index of live values. Thread-safe; no lock is held while a text is searched."""
+    """The index of live values. Thread-safe; no lock is held while a text is searched.
+
+    Attributes:
+        foreign: how many live values callers presented; service values are not among them.
+        dropped: values and texts that some bound has cut.
+    """
 
     def __init__(self, fingerprint: Fingerprint, clock: Callable[[], float], limit: int, grace: float) -> None:
         self._fingerprint = fingerprint
@@ -51,16 +56,11 @@ class LiveValues:
         self._kept: dict[Rank, OrderedDict[LiveValue, None]] = {rank: OrderedDict() for rank in Rank}
         self._bytes = 0
         self.dropped = 0
+        self.foreign = 0
         self.on_forget: Callable[[LiveValue], None] = lambda live: None
 
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._kept.values())
-
-    @property
-    def foreign(self) -> int:
-        """How many values callers presented; service values are not among them."""
-        kept = self._kept
-        return len(kept[Rank.PRESENTED]) + len(kept[Rank.ANSWERED]) + len(kept[Rank.VERIFIED])
 
     def get(self, text: str) -> LiveValue | None:
         """The live value that a text is, exactly, with or without its scheme word."""
@@ -171,14 +171,18 @@ class LiveValues:
         if live.text not in self._exact:
             return
         live.rank = rank
+        if rank is Rank.SERVICE:
+            self.foreign -= 1
         self._kept[rank][live] = None
         self._shrink(live)
 
     def expire(self) -> None:
         """Forgets what is past its grace time; cheap when nothing is."""
+        answered, verified = self._kept[Rank.ANSWERED], self._kept[Rank.VERIFIED]
+        if not answered and not verified:
+            return
         now = self._clock()
-        for rank in (Rank.ANSWERED, Rank.VERIFIED):
-            kept = self._kept[rank]
+        for kept in (answered, verified):
             while kept:
                 live = next(iter(kept), None)
                 if live is None or live.until > now:
@@ -219,6 +223,7 @@ class LiveValues:
             if strength(value) is not Strength.NONE and not (number and " " in value):
                 self._enter_forms(live, value, signed=kind is Kind.SESSION)
         self._bytes += len(text)
+        self.foreign += 1
         self._kept[Rank.PRESENTED][live] = None
         self._shrink(live)
         return live
@@ -259,6 +264,8 @@ class LiveValues:
                 else:
                     self._chunks.pop(key, None)
         self._bytes -= len(live.text)
+        if live.rank is not Rank.SERVICE:
+            self.foreign -= 1
         self.on_forget(live)
         live.wipe()
 

@@ -32,20 +32,21 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 class RequestMark:
     """What later events remember of a request: enough to name it, too little to keep it alive.
 
-    ``callable`` is the app's view, hook or WSGI callable: where an event without an app frame is located.
+    ``callable`` is the app's view, hook or WSGI callable: where an event without an app frame is located. What needs
+    work is worked out when first asked for: most requests are never named.
     """
 
     __slots__ = ("_id", "callable", "method", "started")
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, callable: object) -> None:
         self._id = ""
         self.started = time.perf_counter()
         self.method = method
-        self.callable: object = None
+        self.callable = callable
 
     @property
     def id(self) -> str:
-        """16 hex digits, drawn when first asked for: most requests are never named."""
+        """16 hex digits, drawn at random."""
         if not self._id:
             self._id = os.urandom(8).hex()
         return self._id
@@ -79,8 +80,19 @@ class Candidate:
     source: str
 
 
+_CONTAINERS: dict[str, Callable[[], Any]] = {
+    "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict, "lost": dict,
+    "verified": set, "attempted": set, "excluded": set,
+    "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "cleanup": list, "glow": list,
+    "weak": list,
+}  # fmt: skip
+
+
 class RequestScope:
     """Everything that happens for one WSGI request, its body included.
+
+    Its containers are made when first looked at, which makes it ``touched``: a request without a credential never is,
+    and costs next to nothing.
 
     Attributes:
         presented: what the caller presented, in order; a dict for its speed.
@@ -91,51 +103,79 @@ class RequestScope:
         scan: the response body so far, where it is text; ``None`` where it is not looked at.
         weak: (source, reason) of presented values that are too weak to follow.
         violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
+        request: the framework's request, once it is routed; it tells the route and the view.
     """
 
     __slots__ = (
-        "__weakref__", "app", "attempted", "body", "candidates", "cleanup", "dropped", "ended", "environ", "events",
-        "excluded", "findings", "glow", "greenlet", "holds", "ident", "issued", "known", "lost", "mark", "overlaps", "parent_span", "presented",
-        "returned", "route", "scan", "slots", "status", "thread", "thread_ref", "traceparent", "unverified",
-        "verified", "violations", "weak",
+        "__weakref__", "_route", "app", "body", "dropped", "ended", "environ", "greenlet", "ident", "mark", "parent_span",
+        "request", "scan", "status", "thread_object", "touched", *_CONTAINERS,
     )  # fmt: skip
 
-    def __init__(self, method: str, environ: dict[str, Any] | None) -> None:
-        self.mark = RequestMark(method if method in METHODS else "OTHER")
+    presented: dict[LiveValue, None]
+    issued: dict[LiveValue, None]
+    known: dict[LiveValue, None]
+    verified: set[LiveValue]
+    attempted: set[LiveValue]
+    unverified: dict[LiveValue, Occurrence]
+    candidates: dict[str, Candidate]
+    weak: list[tuple[str, str]]
+    excluded: set[str]
+    overlaps: list[tuple[LiveValue, RequestScope]]
+    events: list[Occurrence]
+    slots: dict[int, Any]
+    lost: dict[int, Occurrence]
+    holds: list[Hold]
+    violations: list[RaspViolation]
+    findings: list[Finding]
+    cleanup: list[Callable[[], None]]
+    glow: list[tuple[LiveValue, list[Form]]]
+
+    def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
+        self.mark = RequestMark(method if method in METHODS else "OTHER", callable)
         self.environ = environ
-        self.route: str | None = None
-        self.status: int | None = None
-        self.app: object = None
-        self.ident = identity()
-        thread = threading.current_thread()
-        self.thread = thread.name
-        self.thread_ref = weakref.ref(thread)
-        self.greenlet = current_greenlet()
+        self.touched = False
         self.ended = False
-        self.returned = False
-        self.presented: dict[LiveValue, None] = {}
-        self.issued: dict[LiveValue, None] = {}
-        self.known: dict[LiveValue, None] = {}
-        self.verified: set[LiveValue] = set()
-        self.attempted: set[LiveValue] = set()
-        self.unverified: dict[LiveValue, Occurrence] = {}
-        self.candidates: dict[str, Candidate] = {}
-        self.weak: list[tuple[str, str]] = []
-        self.excluded: set[str] = set()
-        self.overlaps: list[tuple[LiveValue, RequestScope]] = []
-        self.events: list[Occurrence] = []
-        self.slots: dict[int, Any] = {}
-        self.lost: dict[int, Occurrence] = {}
-        self.holds: list[Hold] = []
-        self.violations: list[RaspViolation] = []
-        self.findings: list[Finding] = []
-        self.cleanup: list[Callable[[], None]] = []
-        self.body: Any = None
-        self.scan: list[bytes] | None = None
-        self.glow: list[tuple[LiveValue, list[Form]]] = []
         self.dropped = 0
+        self.status: int | None = None
+        self.scan: list[bytes] | None = None
+        self.request: Any = None
+        self.app: Any = None
+        self.body: Any = None
         self.parent_span: tuple[str, str] | None = None
-        self.traceparent: str | None = None
+        self.thread_object = threading.current_thread()
+        self.greenlet = current_greenlet()
+        self.ident = identity()
+        self._route: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        make = _CONTAINERS.get(name)
+        if make is None:
+            raise AttributeError(name)
+        made = make()
+        setattr(self, name, made)
+        self.touched = True
+        return made
+
+    @property
+    def thread(self) -> str:
+        """The name of the thread that serves it."""
+        return self.thread_object.name
+
+    @property
+    def traceparent(self) -> str | None:
+        """The caller's W3C trace context."""
+        found = self.environ.get("HTTP_TRACEPARENT") if self.environ is not None else None
+        return found if isinstance(found, str) else None
+
+    @property
+    def route(self) -> str | None:
+        """The rule's pattern, once the request is routed."""
+        rule = getattr(self.request, "url_rule", None)
+        return rule.rule if rule is not None else self._route
+
+    @route.setter
+    def route(self, name: str | None) -> None:
+        self._route = name
 
     def knows(self, live: LiveValue) -> bool:
         """Whether a credential belongs to this request: presented, issued, or seen first here."""
@@ -150,13 +190,13 @@ class RequestScope:
 
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
-        self.environ = self.body = self.app = self.scan = None
-        for container in (
-            self.presented, self.issued, self.known, self.candidates, self.slots, self.lost, self.unverified,
-            self.verified, self.attempted, self.excluded, self.events, self.overlaps, self.cleanup, self.weak, self.holds,
-        ):  # fmt: skip
-            if container:
-                container.clear()  # type: ignore[attr-defined]
+        self._route = self.route
+        self.environ = self.body = self.app = self.scan = self.request = None
+        if self.touched:
+            glow, violations = self.glow, self.violations
+            for name in _CONTAINERS:
+                setattr(self, name, _CONTAINERS[name]())
+            self.glow, self.violations = glow, violations
 
     @property
     def in_flight(self) -> bool:
@@ -166,8 +206,7 @@ class RequestScope:
         if self.greenlet is not None:
             greenlet = self.greenlet()
             return greenlet is not None and not greenlet.dead
-        thread = self.thread_ref()
-        return thread is not None and thread.is_alive()
+        return self.thread_object.is_alive()
 
 
 def current_greenlet() -> Any:
@@ -203,6 +242,7 @@ class Scopes:
         default_factory=lambda: contextvars.ContextVar("rasp.scope", default=None)
     )
     last: dict[int, RequestScope] = field(default_factory=dict)
+    crowd: int = 64
     on_end: Callable[[RequestScope], None] = lambda scope: None  # noqa: E731
 
     def here(self) -> RequestScope | None:
@@ -226,8 +266,9 @@ class Scopes:
         before = self.last.get(scope.ident)
         if before is not None:
             self.end(before)
-            before.glow.clear()
-        if len(self.last) > 64:
+            if before.touched:
+                before.glow.clear()
+        if len(self.last) > self.crowd:
             self._reap()
         self.last[scope.ident] = scope
 
@@ -246,12 +287,13 @@ class Scopes:
             scope.glow.clear()
 
     def _reap(self) -> None:
-        """Ends the requests of threads that are gone."""
+        """Ends the requests of threads that are gone; the next time only when there are twice as many."""
         for ident, scope in tuple(self.last.items()):
             if scope.ended or not scope.in_flight:
                 self.last.pop(ident, None)
                 self.end(scope)
                 scope.glow.clear()
+        self.crowd = max(64, 2 * len(self.last))
 
     def release_values(self, scope: RequestScope) -> None:
         """What an ended request established about its credentials decides how long they stay live."""

@@ -23,7 +23,7 @@ TOKEN = "rasp.request"  # noqa: S105 - the name of a key in environ
 RESPONSE_LIMIT = 65_536
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _RECORDED = ("application/json", "application/x-www-form-urlencoded", "+json")
-_TEXT = ("text/", "json", "javascript", "xml")
+_TEXT = ("text/", "javascript", "xml")
 
 
 class Door:
@@ -71,8 +71,7 @@ class Door:
         return self._wrapped(scope, environ, body)
 
     def _wrapped(self, scope: RequestScope, environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes]:
-        scope.returned = True
-        if scope.violations:
+        if scope.touched and scope.violations:
             wrapped = Body(self, scope, body)
             wrapped.close()
             return wrapped
@@ -87,10 +86,11 @@ class Door:
         """The request is over. Raises what ``strict`` could not raise, or the app swallowed."""
         if not scope.ended:
             self._end(scope)
-        self._raise_swallowed(scope)
+        if scope.touched:
+            self._raise_swallowed(scope)
 
     def _raise_swallowed(self, scope: RequestScope) -> None:
-        if scope.violations:
+        if scope.touched and scope.violations:
             violation = scope.violations[0]
             scope.violations.clear()
             self._pipeline.delivered(violation)
@@ -98,10 +98,10 @@ class Door:
 
     def fail(self, scope: RequestScope, error: BaseException) -> None:
         """The app's exception ends the request and goes on to the server; it delivers what it carries."""
-        scope.violations.clear()
         if not scope.ended:
             self._end(scope)
-        scope.violations.clear()
+        if scope.touched:
+            scope.violations.clear()
         if isinstance(error, RaspViolation) or error.__context__ is not None or error.__cause__ is not None:
             self._pipeline.delivered(error)
 
@@ -113,13 +113,12 @@ class Door:
         if self._ledger.scopes.serving() is not None:
             return None
         self._ledger.values.expire()
-        scope = RequestScope(environ.get("REQUEST_METHOD", ""), environ)
+        scope = RequestScope(environ.get("REQUEST_METHOD", ""), environ, app)
         self._ledger.scopes.open(scope)
-        scope.mark.callable = app
-        scope.traceparent = environ.get("HTTP_TRACEPARENT")
         environ[TOKEN] = scope.mark
         self._extractor.read(scope, environ)
-        self._record_input(scope, environ)
+        if environ.get("CONTENT_LENGTH"):
+            self._record_input(scope, environ)
         return scope
 
     def _record_input(self, scope: RequestScope, environ: dict[str, Any]) -> None:
@@ -146,8 +145,9 @@ class Door:
         verdict: Verdict | None = None
         for name, value in headers:
             lowered = name.lower()
-            if lowered == "content-type" and any(part in value for part in _TEXT):
-                scope.scan = []
+            if lowered == "content-type":
+                if "json" in value or (self._ledger.values.foreign and any(part in value for part in _TEXT)):
+                    scope.scan = []
             elif lowered == "set-cookie":
                 session = getattr(scope.app, "config", {}).get("SESSION_COOKIE_NAME", "session")
                 cookie = self._extractor.issued_cookie(value, session)
@@ -194,9 +194,9 @@ class Door:
             for name, value, weak in self._extractor.issued(body):
                 if not weak or is_recognisable(value):
                     self._issue(scope, value, f"json:{name[:40]}")
-        desk = self._ledger.desk
-        if self._ledger.values.foreign <= len(scope.presented):
+        if self._ledger.values.foreign <= (len(scope.presented) if scope.touched else 0):
             return  # nobody else's credential is live
+        desk = self._ledger.desk
         leaked: dict[LiveValue, None] = {}
         for hit in self._ledger.values.find(body.decode("latin-1")):
             if not desk.belongs(scope, hit.live):

@@ -98,7 +98,7 @@ class Recorder:
             time.time_ns() - int((time.perf_counter() - scope.mark.started) * 1e9),
             time.time_ns(),
             scope.thread,
-            (*scope.presented, *scope.issued, *scope.known),
+            tuple(scope.own()),
             tuple(scope.events),
             scope.dropped,
             scope.parent_span,

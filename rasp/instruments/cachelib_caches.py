@@ -6,6 +6,7 @@ like are told apart by the cache object.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from rasp.instruments.caches import METHODS, CacheHooks, Depth, Identities, directory
@@ -26,15 +27,31 @@ _CLASSES = {
 }
 _NAMES = {"SimpleCache": "cachelib.simple", "FileSystemCache": "cachelib.file", "NullCache": "cachelib.null"}
 
+REMEMBERED = 1_000
+
 
 class Holders:
     """Tells cachelib's back ends apart."""
 
     def __init__(self) -> None:
         self._identities = Identities()
+        self._known: dict[int, tuple[weakref.ref[Any], Holder]] = {}
 
     def of(self, cache: Any) -> Holder:
-        """The holder of a cache object."""
+        """The holder of a cache object; remembered, since it is asked for at every call."""
+        known = self._known.get(id(cache))
+        if known is not None and known[0]() is cache:
+            return known[1]
+        holder = self._worked_out(cache)
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        try:
+            self._known[id(cache)] = (weakref.ref(cache), holder)
+        except TypeError:
+            pass  # no weak references: worked out each time
+        return holder
+
+    def _worked_out(self, cache: Any) -> Holder:
         name = next((_NAMES[cls.__name__] for cls in type(cache).__mro__ if cls.__name__ in _NAMES), None)
         if name is None:
             name = f"cachelib.{type(cache).__name__.removesuffix('Cache').lower() or 'base'}"

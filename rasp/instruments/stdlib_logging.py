@@ -8,6 +8,7 @@ final, the listener's handlers are. Not seen: handlers that override both ``hand
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -105,7 +106,7 @@ class LoggingHooks:
 
     def rendered(self, handler: Any, record: Any, text: Any) -> str | None:
         """A handler's final text; what it should write instead, if anything."""
-        if not isinstance(text, str) or is_not_final(handler):
+        if not isinstance(text, str) or is_not_final(type(handler)):
             return None
         self._state.formatted = True
         hits, scope = self._hits(record, text)
@@ -113,7 +114,7 @@ class LoggingHooks:
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
-        if self._state.formatted or is_not_final(handler):
+        if self._state.formatted or is_not_final(type(handler)):
             return
         text = record.getMessage()
         hits, scope = self._hits(record, text)
@@ -181,9 +182,10 @@ class LoggingHooks:
         return places.location(record.pathname, record.lineno, record.funcName or "<module>")
 
 
-def is_not_final(handler: Any) -> bool:
-    """Whether what a handler renders is rendered again elsewhere."""
-    return any(cls.__name__ in _NOT_FINAL for cls in type(handler).__mro__)
+@functools.lru_cache(maxsize=256)
+def is_not_final(handler: type) -> bool:
+    """Whether what a handler of this class renders is rendered again elsewhere."""
+    return any(cls.__name__ in _NOT_FINAL for cls in handler.__mro__)
 
 
 def compiled(module: ModuleType, source: str, original: Any, **names: Callable[..., Any]) -> Any:

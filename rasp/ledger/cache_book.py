@@ -61,9 +61,8 @@ class CacheBook:
             self._slots.move_to_end(key)
         if scope is not None:
             scope.slots[key] = Share(acquired)
-            scope.lost.pop(key, None)
-            if scope not in slot.owners:
-                scope.cleanup.append(lambda: self._leave(key, scope))
+            if scope.has("lost"):
+                scope.lost.pop(key, None)
             slot.owners[scope] = acquired
         if match.by == "value":
             return (self._raw_key(match, acquired, scope, event),)
@@ -80,10 +79,12 @@ class CacheBook:
             short=match.live.short,
         )
 
-    def _leave(self, key: int, scope: RequestScope) -> None:
-        slot = self._slots.get(key)
-        if slot is not None:
-            slot.owners.pop(scope, None)
+    def leave(self, scope: RequestScope) -> None:
+        """A request ended: it owns no entry any more."""
+        for key in scope.slots:
+            slot = self._slots.get(key)
+            if slot is not None:
+                slot.owners.pop(scope, None)
 
     def read(self, event: CacheRead) -> Sequence[Fact]:
         """A hit under a digest shows that the credential is known; a read of a lost entry is concurrent reuse."""
@@ -170,12 +171,12 @@ class CacheBook:
         return facts[:1]
 
     def _lost(self, key: int, scope: RequestScope | None, now: Occurrence) -> Sequence[Fact]:
-        if scope is None or not scope.lost:
+        if scope is None or not scope.has("lost"):
             return ()
         taken = scope.lost.pop(key, None)
         if taken is None:
             return ()
-        share = scope.slots.pop(key, None)
+        share = scope.slots.get(key)
         trail = (taken, now) if share is None or share.acquired is None else (share.acquired, taken, now)
         return (Reuse(live=now.live, trail=trail, scope=scope, how="slot_lost"),)
 
@@ -193,7 +194,7 @@ class CacheBook:
 
     def _match(self, name: str, scope: RequestScope | None, *, hit: bool = False) -> SlotMatch | None:
         match = self._desk.match_slot(name, scope)
-        if match is None and hit and scope is not None and scope.candidates:
+        if match is None and hit and scope is not None and scope.has("candidates"):
             text = self._desk.slots.candidate_digest(name, scope.candidates)
             if text is not None and self._desk.promote(scope, scope.candidates[text]) is not None:
                 match = self._desk.match_slot(name, scope)

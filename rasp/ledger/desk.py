@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
-from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope, Scopes, identity
+from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope, Scopes
 from rasp.ledger.slots import SlotMatch, SlotNames
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
@@ -38,10 +38,10 @@ class Desk:
         tag: object = None,
     ) -> Occurrence:
         """Writes an event down, in its request's record too."""
-        if scope is not None and scope.ident == identity():
-            thread = scope.thread
+        if scope is not None and scope.thread_ident == threading.get_ident():
+            thread = scope.thread_object
         else:
-            thread = threading.current_thread().name
+            thread = threading.current_thread()
         occurrence = Occurrence(
             action,
             holder,
@@ -60,8 +60,7 @@ class Desk:
 
     def match_slot(self, name: str, scope: RequestScope | None) -> SlotMatch | None:
         """The credential a slot name shows: of this request first."""
-        near = () if scope is None else (*scope.presented, *scope.issued, *scope.known)
-        return self.slots.match(name, near)
+        return self.slots.match(name, () if scope is None else scope.own())
 
     def adopt(self, scope: RequestScope, text: str, kind: Kind, source: str, *, issued: bool) -> LiveValue | None:
         """A credential that the caller did not present belongs to this request from now on."""
@@ -98,7 +97,7 @@ class Desk:
         """Whether a credential may be used in a request: the app's own, the caller's, or one linked to it."""
         if live.kind is Kind.SERVICE or not live.presented_in_header or scope.knows(live):
             return True
-        if live.text in scope.candidates or self.links.linked(live, (*scope.presented, *scope.issued)):
+        if live.text in scope.candidates or self.links.linked(live, scope.own()):
             return True
         return _stands_in_request(scope, live.text)
 

@@ -83,12 +83,12 @@ class VerificationBook:
             if scope is not None and not event.attempted and live in scope.presented:
                 scope.unverified.setdefault(live, seen)
             return ()
-        others = scope is not None and any(own is not live for own in scope.verified & scope.presented.keys())
-        stranger = scope is not None and not self._desk.belongs(scope, live)
-        if event.jti is not None:
+        if event.jti is not None and event.jti != live.jti:
             self._desk.slots.learn_jti(event.jti, live)
-        if stranger and not others:
-            return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
+        if scope is not None and not self._desk.belongs(scope, live):
+            own = scope.verified & scope.presented.keys()
+            if not own:
+                return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
         self._desk.establish(scope, live)
         return ()
 

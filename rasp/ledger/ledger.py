@@ -119,7 +119,7 @@ class Ledger:
         if known is None and kind in (Kind.BEARER, Kind.CUSTOM) and is_jwt(text):
             kind = Kind.JWT
         if known is None and not weak and strength(text) is not Strength.FULL and len(scope.weak) < VALUES_PER_REQUEST:
-            scope.weak.append((source, "a placeholder" if is_placeholder(text) else "shorter than 16 characters"))
+            scope.weak.append((source, is_placeholder(text)))
         live = self.values.enter(text, kind, source, also)
         if live is not None:
             self._presented(scope, live, source)
@@ -182,13 +182,19 @@ class Ledger:
     def ending(self, scope: RequestScope) -> Sequence[Fact]:
         """What can be judged only now that the request is over."""
         facts: list[Fact] = []
-        if scope.presented:
-            facts += [*self._overlaps(scope), *self._replays(scope), *self._unverified(scope)]
-        facts += self._holds.left(scope)
-        for source, reason in scope.weak:
-            facts.append(
-                Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder="pl" in reason)
-            )
+        if scope.has("overlaps"):
+            facts += self._overlaps(scope)
+        if self._presenting:
+            facts += self._replays(scope)
+        if scope.has("unverified"):
+            facts += self._unverified(scope)
+        if scope.has("holds"):
+            facts += self._holds.left(scope)
+        if scope.has("weak"):
+            facts += [
+                Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder=placeholder)
+                for source, placeholder in scope.weak
+            ]
         return facts
 
     def _overlaps(self, scope: RequestScope) -> Iterable[Fact]:
@@ -220,17 +226,22 @@ class Ledger:
 
     def close(self, scope: RequestScope) -> None:
         """Settles an ended and judged request: links, live values, owners."""
-        for undo in scope.cleanup:
-            undo()
+        if scope.has("slots"):
+            self._cache.leave(scope)
+        if self._presenting:
+            self._present_no_more(scope)
+        own = scope.own()
+        if len(own) > 1 and scope.status is not None and scope.status < 400:
+            self.links.join(own)
+        self.scopes.release_values(scope)
+
+    def _present_no_more(self, scope: RequestScope) -> None:
         for live in scope.presented:
             others = self._presenting.get(live)
             if others is not None:
                 others[:] = [other for other in others if other is not scope]
                 if not others:
                     del self._presenting[live]
-        if scope.status is not None and scope.status < 400:
-            self.links.join((*scope.presented, *scope.issued, *scope.known))
-        self.scopes.release_values(scope)
 
     def clear(self) -> None:
         """Between tests: service values and native handles stay, all else goes."""

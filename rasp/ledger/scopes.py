@@ -64,7 +64,7 @@ class Occurrence:
     slot: str | SlotMatch | None
     path: CallPath
     request: RequestMark | None
-    thread: str
+    thread: threading.Thread
     at: float
     live: LiveValue | None
     span: tuple[str, str] | None = None
@@ -83,9 +83,10 @@ class Candidate:
 _CONTAINERS: dict[str, Callable[[], Any]] = {
     "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict, "lost": dict,
     "verified": set, "attempted": set, "excluded": set,
-    "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "cleanup": list, "glow": list,
+    "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "glow": list,
     "weak": list,
 }  # fmt: skip
+_LET_GO = tuple(name for name in _CONTAINERS if name not in ("glow", "violations"))
 
 
 class RequestScope:
@@ -101,15 +102,10 @@ class RequestScope:
         lost: cache slots that this request stored and another one released, by slot id.
         glow: after its end, what the server's access line of this request may still hold.
         scan: the response body so far, where it is text; ``None`` where it is not looked at.
-        weak: (source, reason) of presented values that are too weak to follow.
+        weak: (source, whether a placeholder) of presented values that are too weak to follow.
         violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
         request: the framework's request, once it is routed; it tells the route and the view.
     """
-
-    __slots__ = (
-        "__weakref__", "_route", "app", "body", "dropped", "ended", "environ", "greenlet", "ident", "mark", "parent_span",
-        "request", "scan", "status", "thread_object", "touched", *_CONTAINERS,
-    )  # fmt: skip
 
     presented: dict[LiveValue, None]
     issued: dict[LiveValue, None]
@@ -118,7 +114,7 @@ class RequestScope:
     attempted: set[LiveValue]
     unverified: dict[LiveValue, Occurrence]
     candidates: dict[str, Candidate]
-    weak: list[tuple[str, str]]
+    weak: list[tuple[str, bool]]
     excluded: set[str]
     overlaps: list[tuple[LiveValue, RequestScope]]
     events: list[Occurrence]
@@ -127,7 +123,6 @@ class RequestScope:
     holds: list[Hold]
     violations: list[RaspViolation]
     findings: list[Finding]
-    cleanup: list[Callable[[], None]]
     glow: list[tuple[LiveValue, list[Form]]]
 
     def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
@@ -143,6 +138,7 @@ class RequestScope:
         self.body: Any = None
         self.parent_span: tuple[str, str] | None = None
         self.thread_object = threading.current_thread()
+        self.thread_ident = threading.get_ident()
         self.greenlet = current_greenlet()
         self.ident = identity()
         self._route: str | None = None
@@ -179,7 +175,19 @@ class RequestScope:
 
     def knows(self, live: LiveValue) -> bool:
         """Whether a credential belongs to this request: presented, issued, or seen first here."""
-        return live in self.presented or live in self.issued or live in self.known
+        return live in self.presented or (
+            ("issued" in self.__dict__ and live in self.issued) or ("known" in self.__dict__ and live in self.known)
+        )
+
+    def has(self, name: str) -> bool:
+        """Whether a container was ever looked at; asking does not make it."""
+        return name in self.__dict__
+
+    def own(self) -> dict[LiveValue, None]:
+        """All credentials of this request: presented, issued and seen first here."""
+        if "issued" in self.__dict__ or "known" in self.__dict__:
+            return {**self.presented, **self.issued, **self.known}
+        return self.presented
 
     def note(self, occurrence: Occurrence) -> None:
         """Adds to the request's record; beyond its bound events are only counted."""
@@ -190,13 +198,12 @@ class RequestScope:
 
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
-        self._route = self.route
+        if self.request is not None:
+            self._route = self.route
         self.environ = self.body = self.app = self.scan = self.request = None
         if self.touched:
-            glow, violations = self.glow, self.violations
-            for name in _CONTAINERS:
-                setattr(self, name, _CONTAINERS[name]())
-            self.glow, self.violations = glow, violations
+            for name in _LET_GO:
+                self.__dict__.pop(name, None)
 
     @property
     def in_flight(self) -> bool:
@@ -299,7 +306,7 @@ class Scopes:
         """What an ended request established about its credentials decides how long they stay live."""
         answered = scope.status is not None and scope.status < 400
         scope.glow = [(live, live.forms) for live in scope.presented]
-        for live in {**scope.presented, **scope.issued, **scope.known}:
+        for live in scope.own():
             if live in scope.verified:
                 rank = Rank.VERIFIED
             else:

@@ -98,7 +98,7 @@ class Assembly:
             slot=slot,
             location=self.place_of(occurrence),
             request=None if request is None else request.id,
-            thread=occurrence.thread,
+            thread=occurrence.thread.name,
             t_ms=None if request is None else round((occurrence.at - request.started) * 1000, 2),
             span=occurrence.span,
         )

@@ -115,6 +115,10 @@ class TrailStep:
     t_ms: float | None
     span: tuple[str, str] | None = field(default=None, compare=False)
     """(trace id, span id) in hex of the span that was recording then."""
+    frames: tuple[Location, ...] = field(default=(), compare=False, repr=False)
+    """Of a native call: its whole call path in app code, innermost first; for the report on stderr only."""
+    call: str = field(default="", compare=False)
+    """Of a native call: the function's name; for the report on stderr only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Runtime:
         self._installer = Installer(self.guard, self._watch)
         kit = Kit(self.pipeline, self.ledger, self.guard, self.door, extractor, config)
         self._instruments, self.native = instruments(kit)
+        self._exiting = self.guard.protect("exit", self._ending)
         self._otel_exit = False
         self._closed = False
 
@@ -94,14 +95,23 @@ class Runtime:
             return
         self.ledger.own_environment(os.environ)
         self._installer.install(self._instruments, self.config.disabled)
-        atexit.register(self.close)
+        atexit.register(self._exit)
 
     def stop(self) -> None:
         """Takes everything back and closes the reports."""
         self._installer.uninstall()
         self.guard.stop()
         self.close()
-        atexit.unregister(self.close)
+        atexit.unregister(self._exit)
+
+    def _exit(self) -> None:
+        """The process ends: what is still held is told, then everything is written."""
+        self._exiting()
+        self.close()
+
+    def _ending(self) -> None:
+        self.pipeline.respond(self.ledger.native.exiting())
+        self.native.flush()
 
     def close(self) -> None:
         """Writes what is left."""

@@ -22,7 +22,7 @@ _MISSING = object()
 class GDict(dict[str, Any]):
     """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it."""
 
-    __slots__ = ("_hooks", "epochs", "origin")
+    __slots__ = ("__weakref__", "_hooks", "epochs", "origin")
 
     def __init__(self, before: dict[str, Any], hooks: GHooks, origin: RequestMark | None) -> None:
         super().__init__(before)
@@ -34,6 +34,8 @@ class GDict(dict[str, Any]):
         super().__setitem__(name, value)
         if isinstance(value, (str, bytes)) or name in self.epochs:
             obey(self._hooks.stored(self, name, value, caller()))
+        elif value.__class__ in self._hooks.carriers:
+            self._hooks.placed(value, self)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         if name not in self:
@@ -79,6 +81,8 @@ class GHooks:
         self._kit = kit
         self.stored = kit.hook("flask.g.set", self._stored)
         self.removed = kit.hook("flask.g.remove", self._removed)
+        self.placed = kit.hook("flask.g.handle", kit.ledger.native.placed)
+        self.carriers = kit.ledger.native.carriers
         self.active = True
 
     def _stored(self, table: GDict, name: str, value: object, frame: Any) -> Any:

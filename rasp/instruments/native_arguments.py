@@ -8,6 +8,7 @@ Nothing here calls a foreign function: ``cast`` and ``memmove`` are such, and wo
 from __future__ import annotations
 
 import ctypes
+from _ctypes import CFuncPtr
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +36,7 @@ class Given:
     epoch: Handle | None = None
 
 
-def given(
-    args: Sequence[Any], kwargs: Mapping[str, Any], argtypes: Sequence[Any] | None
-) -> list[Given]:
+def given(args: Sequence[Any], kwargs: Mapping[str, Any], argtypes: Sequence[Any] | None) -> list[Given]:
     """The arguments that may be handles, in their order."""
     types: Sequence[Any] = argtypes or ()
     found = []
@@ -71,11 +70,14 @@ def _given(argument: Any, expected: Any, depth: int) -> Given | None:
 
 def _converted(argument: Any, expected: Any, depth: int) -> Given | None:
     """An object of the app: what ctypes would make of it."""
-    if depth >= _DEPTH or isinstance(argument, ctypes._CFuncPtr):
+    if depth >= _DEPTH or isinstance(argument, CFuncPtr):
         return None
     convert = getattr(expected, "from_param", None)
     if convert is not None and not (isinstance(expected, type) and issubclass(expected, _DATA)):
-        return _given(convert(argument), None, depth + 1)
+        try:
+            return _given(convert(argument), None, depth + 1)
+        except (ctypes.ArgumentError, TypeError, ValueError, AttributeError):
+            return None  # the call itself will say so
     inner = getattr(argument, "_as_parameter_", None)
     return None if inner is None else _given(inner, expected, depth + 1)
 
@@ -106,7 +108,7 @@ def _data(argument: Any, expected: Any) -> Given | None:
             return Given(address, TAGGED, argument, epoch)
         return Given(address, POINTER if address else NULL, argument)
     if isinstance(argument, ctypes._SimpleCData):
-        if argument._type_ not in _NUMBERS:
+        if code_of(type(argument)) not in _NUMBERS:
             return None
         return Given(argument.value & WORD, NUMBER, argument, epoch_of(argument))
     if isinstance(argument, ctypes.Array) and is_cell(type(argument), 0):
@@ -136,14 +138,20 @@ def is_cell(kind: type, offset: int) -> bool:
     if offset == 0 and issubclass(kind, _POINTERS):
         return True
     if issubclass(kind, ctypes._SimpleCData):
-        return offset == 0 and kind._type_ in _NUMBERS
+        return offset == 0 and code_of(kind) in _NUMBERS
     if issubclass(kind, ctypes.Array):
-        return issubclass(kind._type_, _POINTERS)
+        element: Any = kind._type_
+        return issubclass(element, _POINTERS)
     if issubclass(kind, ctypes.Structure):
         for name, field_type, *_ in getattr(kind, "_fields_", ()):
             if getattr(kind, name).offset == offset and offset:
                 return isinstance(field_type, type) and issubclass(field_type, _POINTERS)
     return False
+
+
+def code_of(kind: Any) -> str:
+    """The letter of a simple type, such as ``i`` for ``c_int``."""
+    return str(kind._type_)
 
 
 def word_at(address: int) -> int:

@@ -6,9 +6,9 @@ out to have no role is moved to a twin of its type that has ctypes' own ``__call
 
 from __future__ import annotations
 
-import _ctypes
 import ctypes
 import gc
+from _ctypes import CFuncPtr
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +17,7 @@ CACHE = "_rasp_role"
 _PYTHON_API = 4
 """Flag of functions that are called with the interpreter's lock held, ctypes' own ``cast`` among them."""
 
-base_call: Callable[..., Any] = _ctypes.CFuncPtr.__call__  # type: ignore[attr-defined]
+base_call: Callable[..., Any] = CFuncPtr.__call__
 
 Handler = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 """Takes role, function, arguments; calls through and returns what the app gets."""
@@ -26,12 +26,12 @@ Handler = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 class Routes:
     """Which types are re-routed. ``find`` tells the role of a function by its address.
 
-    ``keep`` tells whether a function without a role must stay in sight.
+    ``beside`` gives a function without one a role all the same, where it must stay in sight.
     """
 
-    def __init__(self, find: Callable[[int], Any], keep: Callable[[Any], bool], handle: Handler) -> None:
+    def __init__(self, find: Callable[[int], Any], beside: Callable[[Any], Any], handle: Handler) -> None:
         self._find = find
-        self._keep = keep
+        self._beside = beside
         self._handle = handle
         self._routed: dict[type, type | None] = {}
         self.active = False
@@ -42,12 +42,16 @@ class Routes:
         for kind in tuple(_function_types()):
             self.add(kind)
 
-    def add(self, kind: type) -> None:
-        """Re-routes one type; Python's own C interface, and types with a ``__call__`` of somebody else, are left alone."""
+    def add(self, kind: type, *, always: bool = False) -> None:
+        """Re-routes one type.
+
+        A type with a ``__call__`` of somebody else is left alone, and unless it is ``always`` wanted Python's own C
+        interface too.
+        """
         if not self.active or kind in self._routed or "__call__" in kind.__dict__:
             return
         flags = getattr(kind, "_flags_", _PYTHON_API)
-        if flags & _PYTHON_API:
+        if flags & _PYTHON_API and not always:
             return
         # A callback's type is part of the app's own declarations: its objects stay as they are.
         twin = _twin(kind) if kind.__name__ == "_FuncPtr" else None
@@ -71,7 +75,9 @@ class Routes:
     def _resolve(self, function: Any, twin: type | None) -> Any:
         address = ctypes.c_void_p.from_address(ctypes.addressof(function)).value
         role = self._find(address or 0)
-        if role is None and twin is not None and not self._keep(function):
+        if role is None:
+            role = self._beside(function)
+        if role is None and twin is not None:
             function.__class__ = twin
         else:
             function.__dict__[CACHE] = role
@@ -102,10 +108,11 @@ def _twin(kind: Any) -> type:
     body = {"_flags_": kind._flags_, "__call__": base_call, "__module__": kind.__module__}
     if hasattr(kind, "_restype_"):
         body["_restype_"] = kind._restype_
-    return type(kind)(kind.__name__, (kind,), body)
+    made: type = type(kind)(kind.__name__, (kind,), body)
+    return made
 
 
-def _function_types(kind: type = _ctypes.CFuncPtr) -> Iterator[type]:
+def _function_types(kind: type = CFuncPtr) -> Iterator[type]:
     for below in kind.__subclasses__():
         yield below
         yield from _function_types(below)

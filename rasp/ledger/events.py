@@ -213,12 +213,14 @@ class _NativeAcquired(NamedTuple):
     arguments: Sequence[object]
     path: CallPath
     thread_safe: bool | None = None
+    counted: bool = True
 
 
 class NativeAcquired(Silent, _NativeAcquired):
     """A native function gave out a handle. ``arguments`` are searched for the credential it was given.
 
-    ``thread_safe`` is the library's declaration: ``None`` where there is none.
+    ``thread_safe`` is the library's declaration: ``None`` where there is none. ``counted``: a live address that is given
+    out again has one more owner; of memory, its release was not seen.
     """
 
     __slots__ = ()

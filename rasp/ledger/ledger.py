@@ -195,6 +195,7 @@ class Ledger:
                 Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder=placeholder)
                 for source, placeholder in scope.weak
             ]
+        facts += self.native.ending(scope)
         return facts
 
     def _overlaps(self, scope: RequestScope) -> Iterable[Fact]:

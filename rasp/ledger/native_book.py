@@ -17,11 +17,12 @@ work on that thread already, facts are kept with ``defer`` and judged when that 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import NativeAcquired, NativeReleasing, NativeUsed
 from rasp.ledger.facts import Evidence, Fact, ReleasedUnacquired, SecondRelease, UsedAfterRelease
+from rasp.ledger.key_buffers import BufferBook, text_of
 from rasp.ledger.native_handles import Call, Handle, HandleTable, NativeHandle, Release, epoch_of
 from rasp.ledger.native_leaks import Leaks
 from rasp.ledger.native_overlap import overlapping_release, overlapping_use
@@ -39,6 +40,9 @@ class NativeBook:
 
     Attributes:
         leaks: which handles were kept on a request's ``g``, and what is never released.
+        buffers: mutable buffers that held a credential when a native call was given them.
+        carriers: the types of objects that carry an epoch.
+        on_fork: called in a forked child.
     """
 
     def __init__(self, desk: Desk, remembered: int = 1_000) -> None:
@@ -47,6 +51,9 @@ class NativeBook:
         self._table = HandleTable(remembered)
         self._deferred: list[Fact] = []
         self.leaks = Leaks()
+        self.buffers = BufferBook(desk)
+        self.carriers: set[type] = {NativeHandle}
+        self.on_fork: list[Callable[[], None]] = []
 
     @property
     def dropped(self) -> int:
@@ -66,7 +73,7 @@ class NativeBook:
         occurrence = self._occur(Action.ACQUIRE, event, live, scope)
         with self._lock:
             known = self._table.get(event.library, event.handle)
-            if known is not None and known.released is None:
+            if known is not None and known.released is None and event.counted:
                 known.references += 1
                 return known
             self._table.generation += 1
@@ -168,9 +175,7 @@ class NativeBook:
         facts = overlapping_release(handle, again, others, scope, raisable) if others else ()
         return facts, Release(handle, ended=True)
 
-    def _unknown(
-        self, event: NativeReleasing, again: Occurrence, scope: RequestScope | None
-    ) -> Sequence[Fact]:
+    def _unknown(self, event: NativeReleasing, again: Occurrence, scope: RequestScope | None) -> Sequence[Fact]:
         if event.handle == 0:
             return ()
         return (
@@ -250,6 +255,7 @@ class NativeBook:
 
     def ending(self, scope: RequestScope) -> Sequence[Fact]:
         """What is judged when a request ends."""
+        self.buffers.ended(scope)
         return (*self.deferred(), *self.leaks.left(scope))
 
     def exiting(self) -> Sequence[Fact]:
@@ -282,20 +288,9 @@ class NativeBook:
         self.leaks.since = self._table.generation
         for handle in self._table.opened():
             handle.calls.clear()
-
-
-def text_of(argument: object) -> str | None:
-    """The text that a native call is given by an argument: also inside a ctypes buffer. Follows no pointer."""
-    if isinstance(argument, str):
-        return argument
-    if hasattr(type(argument), "_b_base_"):
-        content = getattr(argument, "_objects", None)
-        argument = content if isinstance(content, bytes) else getattr(argument, "raw", None)
-        if isinstance(argument, bytes):
-            argument = argument.partition(b"\0")[0]
-    if isinstance(argument, (bytes, bytearray)):
-        return bytes(argument).decode("utf-8", "surrogateescape")
-    return None
+        self.buffers.after_fork()
+        for renew in self.on_fork:
+            renew()
 
 
 __all__ = ["Call", "Handle", "NativeBook", "NativeHandle", "Release", "epoch_of"]

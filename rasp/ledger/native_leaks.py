@@ -68,9 +68,7 @@ class Leaks:
     def left(self, scope: RequestScope) -> Sequence[Fact]:
         """What a request that ends stored on its ``g``, and nobody released or kept."""
         return tuple(
-            LeftHeld(
-                live=place.handle.live, trail=(place.handle.acquired,), scope=scope, raisable=False, native=True
-            )
+            LeftHeld(live=place.handle.live, trail=(place.handle.acquired,), scope=scope, raisable=False, native=True)
             for place in self._places.pop(scope.mark, ())
             if place.handle.released is None and not place.kept()
         )
@@ -85,9 +83,7 @@ class Leaks:
                 continue
             seen.add(where)
             trail = (handle.acquired,)
-            facts.append(
-                LeftHeld(live=handle.live, trail=trail, scope=None, raisable=False, native=True, at_exit=True)
-            )
+            facts.append(LeftHeld(live=handle.live, trail=trail, scope=None, raisable=False, native=True, at_exit=True))
             if len(facts) >= AT_EXIT:
                 break
         return facts

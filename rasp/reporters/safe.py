@@ -96,6 +96,8 @@ def _step(step: TrailStep) -> TrailStep:
         location=None if step.location is None else _location(step.location),
         request=_plain_or_none(step.request),
         thread=_thread(step.thread),
+        frames=tuple(_location(frame) for frame in step.frames),
+        call=plain(step.call),
     )
 
 

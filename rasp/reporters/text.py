@@ -34,6 +34,13 @@ _DONE = {
     ActionTaken.REPLACED: "replaced the credential by its mask",
     ActionTaken.SKIPPED: "skipped the call",
 }
+_NATIVE_ADVICE = {
+    "double-release": "let one place own the handle, and take it off g or set it to None before its release; ",
+    "use-after-release": "release the handle after its last use, or give the later code a handle of its own; ",
+    "release-without-acquire": "release only what the declared acquire functions gave out, or declare the missing one; ",
+    "never-released": "release the handle in a teardown function or a finally; ",
+    "concurrent-reuse": "give each request a handle of its own, or guard the shared one with a lock; ",
+}
 
 
 class TextReport:
@@ -94,7 +101,7 @@ def render(finding: Finding, color: bool = False) -> str:
     lines += [f"  rasp {_DONE[shown.action_taken]} (mode {shown.mode})"]
     if shown.count > 1:
         lines.append(f"  seen {shown.count} times")
-    lines += [f"  fix: {paint.bold('rasp explain ' + shown.rule)}", rule]
+    lines += [_fix(shown, paint), rule]
     return "\n".join(lines) + "\n"
 
 
@@ -174,6 +181,8 @@ def _facts(finding: Finding, paint: _Paint) -> list[str]:
         facts["request"] = f"{request.id} {request.method} {route} -> {status}"
     if finding.trail:
         facts["thread"] = finding.trail[-1].thread
+    if finding.trail and finding.trail[-1].call:
+        facts["native"] = f"{finding.trail[-1].call} of {finding.trail[-1].holder.partition('.')[2]}"
     facts["at"] = paint.bold(place(finding.location))
     lines = [f"  {name + ':':<12}{text}" for name, text in facts.items()]
     if not finding.trail or finding.trail[-1].location != finding.location:
@@ -186,6 +195,8 @@ def _step(number: int, step: TrailStep, label: str, finding: Finding, paint: _Pa
     when = "" if step.t_ms is None else f"  +{step.t_ms:.2f} ms"
     slot = "" if step.slot is None else f", slot {step.slot}"
     lines = [f"  #{number} {paint.bold(label)}: {step.holder}{slot}{paint.dim(when)}"]
+    if step.call:
+        return lines + _native_stack(step, paint)
     where = "(no app code on the stack)" if step.location is None else place(step.location)
     others = []
     if step.request is not None and (finding.request is None or step.request != finding.request.id):
@@ -194,6 +205,24 @@ def _step(number: int, step: TrailStep, label: str, finding: Finding, paint: _Pa
         others.append(f"thread {step.thread}")
     lines.append(f"      {where}" + (f"  ({', '.join(others)})" if others else ""))
     return lines if step.location is None else lines + _source(step.location, paint)
+
+
+def _native_stack(step: TrailStep, paint: _Paint) -> list[str]:
+    """The whole call path of a native call, with request and thread, as a sanitizer shows it."""
+    frames = step.frames or (() if step.location is None else (step.location,))
+    lines = [f"      by request {step.request or '(none)'}, thread {step.thread}"]
+    if not frames:
+        lines.append("      (no app code on the stack)")
+    for depth, frame in enumerate(frames):
+        lines += [f"      #{depth} {place(frame)}", *_source(frame, paint)]
+    return lines
+
+
+def _fix(finding: Finding, paint: _Paint) -> str:
+    """What to do; for a native handle in a sentence too."""
+    native = bool(finding.trail and finding.trail[-1].call)
+    advice = _NATIVE_ADVICE.get(finding.rule, "") if native else ""
+    return f"  fix: {advice}{paint.bold('rasp explain ' + finding.rule)}"
 
 
 def _source(location: Location, paint: _Paint) -> list[str]:

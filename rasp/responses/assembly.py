@@ -21,6 +21,9 @@ from rasp.responses.statements import Statements
 from rasp.rules.draft import Draft
 from rasp.rules.table import RULES
 
+NATIVE = "native."
+"""What the holders of native handles are called before the library's name."""
+FRAMES = 16
 UNKNOWN = Location("<unknown>", 0, "<unknown>")
 
 
@@ -101,7 +104,16 @@ class Assembly:
             thread=occurrence.thread.name,
             t_ms=None if request is None else round((occurrence.at - request.started) * 1000, 2),
             span=occurrence.span,
+            frames=self._frames(occurrence),
+            call=str(occurrence.tag or "") if occurrence.holder.startswith(NATIVE) else "",
         )
+
+    def _frames(self, occurrence: Occurrence) -> tuple[Location, ...]:
+        """The whole call path of a native call, which a sanitizer's report would show."""
+        if len(occurrence.path) < 2 or not occurrence.holder.startswith(NATIVE):
+            return ()
+        places = (self._places.locate(occurrence.path[at:]) for at in range(min(len(occurrence.path), FRAMES)))
+        return tuple(place for place in places if place is not None)
 
     def _key(self, draft: Draft, holder: str, location: Location) -> str:
         statement = self._statements.normal(location)

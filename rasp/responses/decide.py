@@ -32,7 +32,7 @@ def decide(draft: Draft, mode: Mode, *, block_native: bool) -> Decision:
     if mode is Mode.STRICT and judged:
         if fact.raisable:
             return Decision(ActionTaken.RAISED, raises=True)
-        return Decision(ActionTaken.RAISED, deferred=True)
+        return Decision(ActionTaken.SKIPPED if second_native else ActionTaken.RAISED, deferred=True)
     if second_native and (block_native or mode is Mode.PROTECT):
         return Decision(ActionTaken.SKIPPED)
     if mode is Mode.PROTECT:

@@ -15,19 +15,24 @@ def double_release(fact: SecondRelease) -> Draft:
         severity = Severity.NOTE if fact.same_path else Severity.WARNING
     again = fact.trail[-1]
     what = "native handle" if fact.native else f"{again.holder} slot"
-    scope = "in one request" if _one_request(fact) else "by different requests"
-    return Draft("double-release", severity, f"{what} released twice {scope}", fact, native=fact.native)
+    return Draft("double-release", severity, f"{what} released twice{_whose(fact)}", fact, native=fact.native)
 
 
-def _one_request(fact: SecondRelease) -> bool:
-    releases = fact.trail[-2:]
-    return releases[0].request is releases[1].request
+def _whose(fact: SecondRelease) -> str:
+    first, again = (occurrence.request for occurrence in fact.trail[-2:])
+    if first is None and again is None:
+        return ", outside any request"
+    return " in one request" if first is again else " by different requests"
 
 
 def use_after_release(fact: UsedAfterRelease) -> Draft:
     """A released native handle or explicit hold was used."""
-    what = "native handle" if fact.native else "hold"
-    return Draft("use-after-release", Severity.ERROR, f"{what} used after its release", fact, native=fact.native)
+    if fact.wiped:
+        message = "buffer used after the credential in it was wiped"
+    else:
+        what = "native handle" if fact.native else "hold"
+        message = f"{what} used while it is being released" if fact.during else f"{what} used after its release"
+    return Draft("use-after-release", Severity.ERROR, message, fact, native=fact.native)
 
 
 def release_without_acquire(fact: ReleasedUnacquired) -> Draft:

@@ -111,15 +111,21 @@ class Server:
             if found:
                 return found
 
-    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
-        """One request on a connection of its own; ``_`` in header names stands for ``-``."""
-        connection = self.connection()
-        try:
-            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-            response = connection.getresponse()
-            return Reply(response.status, response.getheaders(), response.read())
-        finally:
-            connection.close()
+    def get(self, path: str, **headers: str) -> Reply:
+        """One request on a connection of its own, until the server closes that; ``_`` in names stands for ``-``.
+
+        A caller has the whole response before the server is done with the request; that is when it closes.
+        """
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as client:
+            client.sendall("\r\n".join([*lines, "", ""]).encode())
+            response = http.client.HTTPResponse(client)
+            response.begin()
+            body = response.read()
+            while client.recv(4096):
+                pass
+            return Reply(response.status, response.getheaders(), body)
 
     def connection(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -139,8 +145,7 @@ class Server:
             replies[index] = self.get(path, **headers)
 
         threads = [
-            threading.Thread(target=call, args=(index, path, headers))
-            for index, (path, headers) in enumerate(requests)
+            threading.Thread(target=call, args=(index, path, headers)) for index, (path, headers) in enumerate(requests)
         ]
         for thread in threads:
             thread.start()

@@ -27,7 +27,7 @@ LAYERS = (
     ("instruments",),
     ("runtime",),
     ("api", "__init__"),
-    ("testing", "pytest_plugin", "cli", "scan", "mcp", "bootstrap", "__main__"),
+    ("testing", "pytest_plugin", "cli", "scan", "mcp", "otel_instrumentor", "bootstrap", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 BROAD_ALLOWED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,8 +50,23 @@ class RecordedInput:
         for line in self._stream:
             yield self._keep(line)
 
+    def __next__(self) -> bytes:
+        return self._keep(next(self._stream))
+
+    def _into(self, read: Callable[[Any], int | None], buffer: Any) -> int | None:
+        size = read(buffer)
+        if size:
+            self._keep(bytes(memoryview(buffer)[:size]))
+        return size
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        """What servers' streams have besides (Werkzeug reads with ``readinto`` where there is one)."""
+        found = getattr(self._stream, name)
+        if name in ("readinto", "readinto1"):
+            return partial(self._into, found)
+        if name == "read1":
+            return lambda *args: self._keep(found(*args))
+        return found
 
 
 class Body:

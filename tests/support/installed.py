@@ -142,7 +142,7 @@ def known(function: Any) -> bool:
 def open_files() -> set[tuple[str, str]]:
     """(descriptor, what it is) of all open files of this process, its own listing aside."""
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for name in set(os.listdir("/proc/self/fd")) - {"0", "1", "2"}:
         try:
             found.add((name, os.readlink(f"/proc/self/fd/{name}")))
         except FileNotFoundError:

@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from wsgiref.handlers import SimpleHandler
 from wsgiref.util import setup_testing_defaults
 
 
@@ -24,6 +25,7 @@ def environ(
     where, _, query = path.partition("?")
     made: dict[str, Any] = {
         "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
         "PATH_INFO": where,
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -61,3 +63,23 @@ def serve(app: Callable[..., Any], made: dict[str, Any]) -> Answer:
         if close is not None:
             close()
     return Answer(*started[-1], b"".join(parts))
+
+
+class Handler(SimpleHandler):
+    """wsgiref's handler; exceptions of the app come out, as a test sees them best."""
+
+    http_version = "1.0"
+
+    def handle_error(self) -> None:
+        raise  # noqa: PLE0704 - it is called from an except clause
+
+    def log_exception(self, exc_info: Any) -> None:
+        """They come out."""
+
+
+def through_server(app: Callable[..., Any], made: dict[str, Any]) -> bytes:
+    """The whole answer as wsgiref's server code sends it, less its date."""
+    out = io.BytesIO()
+    Handler(made["wsgi.input"], out, io.StringIO(), made, multithread=True).run(app)
+    head, _, body = out.getvalue().partition(b"\r\n\r\n")
+    return b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"Date:")) + b"\r\n\r\n" + body

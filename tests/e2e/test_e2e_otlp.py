@@ -10,6 +10,7 @@ import queue
 import signal
 import socket
 import subprocess
+import sysconfig
 import threading
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 KEY, OTHER = "rk_5TnWc8QxKs2ZmVb7LdRy4HgJpFa9", "rk_3MdHk6VwXz9TqLn5RcBs8YgPjFe2"
+LIBRARIES = {"LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))}
+"""Where rotel finds the libpython it is linked to."""
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 ATTRIBUTES = {
     "security_rule.name",
@@ -71,15 +74,29 @@ class Receive(http.server.BaseHTTPRequestHandler):
         """Keeps the test's output clean."""
 
 
+def agent() -> str:
+    """rotel's program; it is linked to a shared libpython, which not every Python has."""
+    spec = importlib.util.find_spec("rotel")
+    assert spec is not None
+    assert spec.origin is not None
+    program = str(Path(spec.origin).parent / "rotel-agent")
+    tried = subprocess.run(
+        [program, "--version"], env=clean_environ(**LIBRARIES), capture_output=True, text=True, check=False
+    )
+    if "error while loading shared libraries" in tried.stderr:
+        pytest.skip(
+            f"rotel does not start here: {tried.stderr.strip().rpartition(': ')[0].partition('rotel-agent: ')[2]}"
+        )
+    assert tried.returncode == 0, tried.stderr
+    return program
+
+
 class Collector:
     """rotel on free ports, handing on what it receives."""
 
-    def __init__(self, http_port: int, grpc_port: int, onward: str) -> None:
-        spec = importlib.util.find_spec("rotel")
-        assert spec is not None
-        assert spec.origin is not None
+    def __init__(self, program: str, http_port: int, grpc_port: int, onward: str) -> None:
         command = [
-            str(Path(spec.origin).parent / "rotel-agent"),
+            program,
             "start",
             f"--otlp-http-endpoint=127.0.0.1:{http_port}",
             f"--otlp-grpc-endpoint=127.0.0.1:{grpc_port}",
@@ -90,7 +107,7 @@ class Collector:
             "--log-format=text",
         ]
         self.process = subprocess.Popen(
-            command, env=clean_environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, env=clean_environ(**LIBRARIES), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def wait_until_ready(self, port: int) -> None:
@@ -153,11 +170,12 @@ REQUESTS = {
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory):
     """All spans of four requests after they went through the collector, the server, and its records."""
+    program = agent()
     back = Back()
     thread = threading.Thread(target=back.serve_forever)
     thread.start()
     http_port, grpc_port = free_ports(2)
-    collector = Collector(http_port, grpc_port, f"http://127.0.0.1:{back.server_port}")
+    collector = Collector(program, http_port, grpc_port, f"http://127.0.0.1:{back.server_port}")
     try:
         collector.wait_until_ready(http_port)
         folder = copy_apps(tmp_path_factory.mktemp("traced"))

@@ -12,9 +12,25 @@ log.setLevel(logging.INFO)
 clean_inside, leak_inside, clean_done = threading.Event(), threading.Event(), threading.Event()
 
 
+class NoLock:
+    """Lets several threads into a handler at once."""
+
+    def acquire(self):
+        return True
+
+    def release(self):
+        pass
+
+    def __enter__(self):
+        return True
+
+    def __exit__(self, *exc):
+        pass
+
+
 class Slow(logging.Handler):
     def createLock(self):
-        self.lock = None
+        self.lock = NoLock()
 
     def emit(self, record):
         self.format(record)

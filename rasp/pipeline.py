@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rasp.config import Config
 from rasp.errors import RaspViolation
+from rasp.ledger.allowance import ALLOWED
 from rasp.ledger.events import Exposed
 from rasp.ledger.facts import Fact, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
 from rasp.ledger.hold_book import HOLDER as APP_HOLDER
@@ -22,9 +22,6 @@ from rasp.responses.decide import Decision, decide
 from rasp.rules.draft import Draft
 from rasp.rules.judge import judge
 from rasp.rules.table import RULES
-
-ALLOWED: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar("rasp.allowed", default=frozenset())
-"""The rules that ``rasp.allow`` silences here."""
 
 
 @dataclass(eq=False)
@@ -79,9 +76,9 @@ class Pipeline:
 
     def _concerns(self, draft: Draft) -> bool:
         """Whether a draft is reported here: not where ``rasp.allow`` says so, nor of a test's own code."""
-        if draft.rule in ALLOWED.get():
-            return False
         fact = draft.fact
+        if draft.rule in ALLOWED.get() or (fact.trail and draft.rule in fact.trail[-1].allowed):
+            return False
         if fact.scope is None and self.test_thread is not None and self.test_thread == threading.get_ident():
             holds = isinstance(fact, (SecondRelease, UsedAfterRelease, ReleasedUnacquired, LeftHeld))
             return draft.native or (holds and fact.trail[-1].holder == APP_HOLDER)

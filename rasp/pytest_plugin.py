@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 import pytest
@@ -53,6 +54,19 @@ def rasp_findings(request: pytest.FixtureRequest) -> Sequence[Finding]:
     """What rasp found in this test so far; always empty without ``--rasp``."""
     session = request.config.pluginmanager.get_plugin("rasp-session")
     return session.view() if isinstance(session, Session) else ()
+
+
+def _allowed(item: pytest.Item) -> list[str]:
+    """The names of the rules that a test's markers allow; raises RaspError for a word that is no rule's name."""
+    marks = list(item.iter_markers("rasp_allow"))
+    if not marks:
+        return []
+    from rasp.errors import RaspError
+    from rasp.rules.table import find
+
+    if not all(mark.args for mark in marks):
+        raise RaspError("it names no rule")
+    return [find(str(rule)).name for mark in marks for rule in mark.args]
 
 
 def _install(mode: str, baseline: str | None) -> Session:
@@ -102,34 +116,51 @@ class Session:
         self._runtime = runtime
         self._capture = capture
         self._start = 0
-        self._found: list[tuple[str, Finding]] = []
+        self._found: dict[str, tuple[Finding, dict[str, None]]] = {}
+        """Each defect by its key, with the tests it was found in."""
 
     def view(self) -> View:
         """The findings of the running test."""
         return View(self._capture.findings, self._start)
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """A marker that can allow nothing is a mistake, and said so before any test runs."""
+        from rasp.errors import RaspError
+
+        for item in items:
+            try:
+                _allowed(item)
+            except RaspError as error:
+                raise pytest.UsageError(f"{item.nodeid}: rasp_allow: {error}") from None
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Each test begins with an empty ledger, on a thread whose own code is not judged."""
-        from rasp.pipeline import ALLOWED
-        from rasp.rules.table import find
+        from rasp.model import Mode
 
-        names = [rule for mark in item.iter_markers("rasp_allow") for rule in mark.args]
-        token = ALLOWED.set(ALLOWED.get() | {find(name).name for name in names})
         pipeline = self._runtime.pipeline
+        before = pipeline.config
+        allowed = _allowed(item)
+        if allowed:
+            # By the settings and not by rasp.allow(), which other threads would not see.
+            pipeline.config = replace(before, rules={**before.rules, **dict.fromkeys(allowed, Mode.OFF)})
         pipeline.test_thread = threading.get_ident()
         self._start = len(self._capture.findings)
         try:
             return (yield)
         finally:
-            ALLOWED.reset(token)
-            self._found += [(item.nodeid, finding) for finding in self.view()]
+            pipeline.config = before
+            for finding in self.view():
+                self._take(finding, item.nodeid)
             del self._capture.findings[:]
             self._start = 0
             pipeline.pending.clear()
             pipeline.test_thread = None
             self._runtime.recorder.forget()
             self._runtime.ledger.clear()
+
+    def _take(self, finding: Finding, *tests: str) -> None:
+        self._found.setdefault(finding.key, (finding, {}))[1].update(dict.fromkeys(tests))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -153,6 +184,7 @@ class Session:
         return result
 
     def _raise_pending(self) -> None:
+        __tracebackhide__ = True
         self._runtime.ledger.scopes.end_thread()
         pending = self._runtime.pipeline.pending
         if pending:
@@ -180,7 +212,7 @@ class Session:
         if output is not None:
             from rasp.reporters.serialise import finding_dict
 
-            output["rasp"] = [(test, finding_dict(finding)) for test, finding in self._found]
+            output["rasp"] = [(finding_dict(finding), list(tests)) for finding, tests in self._found.values()]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -188,7 +220,8 @@ class Session:
         from rasp.reporters.parse import finding_from_dict
 
         output = getattr(node, "workeroutput", None) or {}
-        self._found += [(test, finding_from_dict(found)) for test, found in output.get("rasp", ())]
+        for found, tests in output.get("rasp", ()):
+            self._take(finding_from_dict(found), *tests)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """What was found, each defect once, the worst first."""
@@ -197,16 +230,12 @@ class Session:
         from rasp.reporters.safe import safe_finding
 
         terminalreporter.section("rasp")
-        tests: dict[str, dict[str, None]] = {}
-        defects: dict[str, Finding] = {}
-        for test, finding in self._found:
-            defects.setdefault(finding.key, safe_finding(finding))
-            tests.setdefault(finding.key, {})[test] = None
-        for key, finding in sorted(defects.items(), key=lambda entry: -entry[1].severity):
+        for found, tests in sorted(self._found.values(), key=lambda entry: -entry[0].severity):
+            finding = safe_finding(found)
             place = finding.location
             where = f"{place.file}:{place.line} in {place.function}"
-            seen = next(iter(tests[key]))
-            more = f" and {len(tests[key]) - 1} more" if len(tests[key]) > 1 else ""
+            seen = next(iter(tests))
+            more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
             terminalreporter.write_line(f"{finding.severity.word:7} {finding.rule} {where} ({seen}{more})")
         terminalreporter.write_line("rasp explain RULE tells what a rule means and how to fix it")
 

@@ -68,7 +68,12 @@ def instrument(kit: Kit, depth: Depth, holders: Holders) -> Instrument:
     """The instrument of cachelib."""
     hooks = CacheHooks(kit, "cachelib", holders.of, depth)
     points = tuple(
-        PatchPoint(module, f"{name}.{method}", hooks.method(method, look_first=lies_about_deletes), own_only=True)
+        PatchPoint(
+            module,
+            f"{name}.{method}",
+            hooks.method(method, look_first=lies_about_deletes),
+            own_only=name != "BaseCache",
+        )
         for module, names in _CLASSES.items()
         for name in names
         for method in METHODS

@@ -53,14 +53,15 @@ class CacheHooks:
 
     def stored(self, cache: Any, names: Iterable[Any]) -> Any:
         """Entries were stored; the first verdict that raises counts."""
-        holder, path = self._holder(cache), None
+        holder, path, frame = self._holder(cache), None, None
         for name in names:
             text = as_text(name)
             if text is None:
                 continue
             if path is None:
-                path = self._kit.here(caller(3))
-            verdict = self._kit.pipeline.handle(CacheStored(holder, text, path))
+                frame = caller(3)
+                path = self._kit.here(frame)
+            verdict = self._kit.pipeline.handle(CacheStored(holder, text, path, frame))
             if verdict is not None:
                 return verdict
         return None
@@ -109,7 +110,7 @@ class CacheHooks:
                 depth.now = 1
                 try:
                     there = None
-                    if looks and look_first(cache):
+                    if looks and (name == "delete_many" or look_first(cache)):
                         there = self._looked(cache, given(args, kwargs)[: 1 if name == "delete" else None])
                     result = original(cache, *args, **kwargs)
                 finally:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rasp.instruments.kit import Kit, caller
+from rasp.ledger.allowance import ALLOWED
 from rasp.ledger.events import Exposed
 from rasp.ledger.live import Hit
 from rasp.ledger.places import CallPath
@@ -20,7 +21,7 @@ from rasp.patching.patches import PatchPoint, named_like
 
 _NAME = 0
 _STATUS = 1
-Noted = dict[str | int, tuple[CallPath, RequestScope | None]]
+Noted = dict[str | int, tuple[CallPath, RequestScope | None, frozenset[str]]]
 
 
 class SpanHooks:
@@ -46,9 +47,14 @@ class SpanHooks:
         if self._hits(name):
             self._note(span, _NAME)
 
+    def status(self, span: Any, description: object) -> None:
+        """The span's status was set, with a text of the app's."""
+        if self._hits(description):
+            self._note(span, _STATUS)
+
     def _note(self, span: Any, key: str | int) -> None:
         path = self._kit.here(caller(4))
-        self._noted.setdefault(span, {})[key] = (path, self._kit.ledger.scopes.here())
+        self._noted.setdefault(span, {})[key] = (path, self._kit.ledger.scopes.here(), ALLOWED.get())
 
     def _hits(self, value: Any) -> list[Hit]:
         if isinstance(value, str):
@@ -62,15 +68,26 @@ class SpanHooks:
         noted = self._noted.pop(span, None)
         if not noted or not span.is_recording() or not span.get_span_context().trace_flags.sampled:
             return
-        for key, (path, scope) in noted.items():
-            if key == _NAME:
-                self._judge(span, span.name, "name", path, scope)
-            elif isinstance(key, str) and key.startswith("event:"):
-                self._event_ending(span, int(key[6:]), path, scope)
-            elif span.attributes is not None and key in span.attributes:
-                masked = self._judge(span, span.attributes[key], str(key), path, scope)
-                if masked is not None:
-                    span._attributes[key] = masked
+        for key, (path, scope, allowed) in noted.items():
+            token = ALLOWED.set(ALLOWED.get() | allowed)
+            try:
+                self._entry_ending(span, key, path, scope)
+            finally:
+                ALLOWED.reset(token)
+
+    def _entry_ending(self, span: Any, key: str | int, path: CallPath, scope: RequestScope | None) -> None:
+        if key == _NAME:
+            self._judge(span, span.name, "name", path, scope)
+        elif key == _STATUS:
+            masked = self._judge(span, span.status.description, "status", path, scope)
+            if masked is not None:
+                span._status = type(span.status)(span.status.status_code, masked)
+        elif isinstance(key, str) and key.startswith("event:"):
+            self._event_ending(span, int(key[6:]), path, scope)
+        elif span.attributes is not None and key in span.attributes:
+            masked = self._judge(span, span.attributes[key], str(key), path, scope)
+            if masked is not None:
+                span._attributes[key] = masked
 
     def _event_ending(self, span: Any, number: int, path: CallPath, scope: RequestScope | None) -> None:
         events = span._events
@@ -114,6 +131,7 @@ def instrument(kit: Kit) -> Instrument:
     attributes = kit.hook("opentelemetry.attributes", hooks.attributes)
     event = kit.hook("opentelemetry.event", hooks.event)
     named = kit.hook("opentelemetry.name", hooks.named)
+    status = kit.hook("opentelemetry.status", hooks.status)
     ending = kit.hook("opentelemetry.end", hooks.ending)
 
     def set_attribute(original: Any) -> Any:
@@ -144,6 +162,13 @@ def instrument(kit: Kit) -> Instrument:
 
         return named_like(original, update_name)
 
+    def set_status(original: Any) -> Any:
+        def set_status(self: Any, value: Any, description: Any = None) -> Any:
+            status(self, description if description is not None else getattr(value, "description", None))
+            return original(self, value, description)
+
+        return named_like(original, set_status)
+
     def start(original: Any) -> Any:
         def start(self: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(self, *args, **kwargs)
@@ -165,6 +190,7 @@ def instrument(kit: Kit) -> Instrument:
         "set_attributes": set_attributes,
         "add_event": add_event,
         "update_name": update_name,
+        "set_status": set_status,
         "start": start,
         "end": end,
     }

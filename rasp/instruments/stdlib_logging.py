@@ -2,13 +2,15 @@
 
 ``Handler.format`` is where text becomes final; ``Handler.handle`` tells whether it was called; ``Logger.handle`` is
 outside every ``emit``, where raising is safe. The wrappers are compiled under logging's own module name, so that
-structlog's ``CallsiteParameterAdder`` skips them; ``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone: its text is not
-final, the listener's handlers are. Not seen: handlers that override both ``handle`` and ``format``.
+structlog's ``CallsiteParameterAdder`` skips them, and its file name, which loguru's recipe for a handler compares;
+``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone: its text is not final, the listener's
+handlers are. A handler class with a ``format`` of its own is wrapped when it is first used.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -21,7 +23,7 @@ from rasp.ledger.scopes import RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import Location, Verdict
 from rasp.patching.installer import Instrument
-from rasp.patching.patches import PatchPoint, named_like
+from rasp.patching.patches import Patch, PatchPoint, named_like, undo
 from rasp.pipeline import mask_hits
 
 ACCESS_LOGGERS = frozenset(
@@ -31,13 +33,19 @@ _NOT_FINAL = frozenset({"QueueHandler", "BufferingHandler", "MemoryHandler", "Nu
 
 _FORMAT = """
 def format(self, record):
-    text = original(self, record)
+    outer = begin(record)
+    try:
+        text = original(self, record)
+    finally:
+        finish(outer)
+    if outer is record:
+        return text
     masked = rendered(self, record, text)
     return text if masked is None else masked
 """
 _HANDLE = """
 def handle(self, record):
-    before = entered()
+    before = entered(self)
     try:
         result = original(self, record)
     except BaseException:
@@ -76,6 +84,7 @@ class State(threading.local):
 
     call: Call | None = None
     formatted = False
+    rendering: Any = None
 
 
 class LoggingHooks:
@@ -84,9 +93,46 @@ class LoggingHooks:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._state = State()
+        self._known: set[type] = set()
+        self._patches: list[Patch] = []
+        self._rendered = kit.hook("logging.format", self.rendered)
+        self._learn = kit.hook("logging.learn", self.learn)
 
-    def entered(self) -> bool:
+    def wrapped_format(self, original: Any) -> Any:
+        """A ``format`` whose result is judged, unless another ``format`` of the same record goes on with it."""
+        names = {"begin": self.begin, "finish": self.finish, "rendered": self._rendered}
+        return compiled(sys.modules["logging"], _FORMAT, original, **names)
+
+    def begin(self, record: Any) -> Any:
+        """A record is being rendered."""
+        before, self._state.rendering = self._state.rendering, record
+        return before
+
+    def finish(self, before: Any) -> None:
+        """It is rendered."""
+        self._state.rendering = before
+
+    def learn(self, handler: type) -> None:
+        """The classes of a handler that have a ``format`` of their own: what they return is what is written."""
+        for cls in handler.__mro__:
+            own = cls.__dict__.get("format")
+            if own is None or hasattr(own, "__wrapped__"):
+                continue
+            replacement = self.wrapped_format(own)
+            setattr(cls, "format", replacement)  # noqa: B010 - a class of the app's
+            self._patches.append(Patch(cls, "format", own, inherited=False, replacement=replacement))
+
+    def restore(self) -> None:
+        """Takes the wrappers off those classes again."""
+        undo(self._patches)
+        self._patches.clear()
+        self._known.clear()
+
+    def entered(self, handler: Any) -> bool:
         """A handler begins."""
+        if type(handler) not in self._known:
+            self._known.add(type(handler))
+            self._learn(type(handler))
         before, self._state.formatted = self._state.formatted, False
         return before
 
@@ -110,7 +156,9 @@ class LoggingHooks:
             return None
         self._state.formatted = True
         hits, scope = self._hits(record, text)
-        return self._judge(record, text, hits, scope, lowered=False) if hits else None
+        if not hits or is_copy_for_tests(handler, record.name):
+            return None
+        return self._judge(record, text, hits, scope, lowered=False)
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
@@ -118,7 +166,7 @@ class LoggingHooks:
             return
         text = record.getMessage()
         hits, scope = self._hits(record, text)
-        if hits:
+        if hits and not is_copy_for_tests(handler, record.name):
             self._judge(record, text, hits, scope, lowered=True)
 
     def _hits(self, record: Any, text: str) -> tuple[list[Hit], RequestScope | None]:
@@ -188,20 +236,39 @@ def is_not_final(handler: type) -> bool:
     return any(cls.__name__ in _NOT_FINAL for cls in handler.__mro__)
 
 
+def is_copy_for_tests(handler: Any, name: str) -> bool:
+    """Whether a handler is one that pytest adds, of an app that has its own: those settle what is written."""
+    if not _is_pytests(handler):
+        return False
+    logging = sys.modules["logging"]
+    # Not by getLogger(): that takes logging's lock, and the handler's own is held here.
+    logger = logging.root.manager.loggerDict.get(name, logging.root)
+    while logger is not None:
+        if any(not _is_pytests(other) and not isinstance(other, logging.NullHandler) for other in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def _is_pytests(handler: Any) -> bool:
+    return any(cls.__module__ == "_pytest.logging" for cls in type(handler).__mro__)
+
+
 def compiled(module: ModuleType, source: str, original: Any, **names: Callable[..., Any]) -> Any:
     """A wrapper that call-site lookups take for a part of its library."""
     namespace: dict[str, Any] = {"__name__": module.__name__, "original": original, **names}
-    exec(compile(source, "<rasp>", "exec"), namespace)  # noqa: S102 - constant source, for its module's name
+    file = module.__file__ or "<rasp>"
+    code = getattr(original, "__code__", None)
+    # At the original's own lines, so that a traceback through the wrapper shows where it stands.
+    line = code.co_firstlineno if code is not None and code.co_filename == file else 2
+    exec(compile("\n" * (line - 2) + source, file, "exec"), namespace)  # noqa: S102 - constant source
     made = next(value for name, value in namespace.items() if name in ("format", "handle", "_process_event"))
     return named_like(original, made)
 
 
 def instrument(kit: Kit) -> Instrument:
     """The instrument of the standard library's ``logging``."""
-    import sys
-
     hooks = LoggingHooks(kit)
-    rendered = kit.hook("logging.format", hooks.rendered)
     unrendered = kit.hook("logging.handle", hooks.unrendered)
 
     def module() -> ModuleType:
@@ -215,7 +282,7 @@ def instrument(kit: Kit) -> Instrument:
             PatchPoint(
                 "logging",
                 "Handler.format",
-                lambda original: compiled(module(), _FORMAT, original, rendered=rendered),
+                hooks.wrapped_format,
             ),
             PatchPoint(
                 "logging",
@@ -230,5 +297,6 @@ def instrument(kit: Kit) -> Instrument:
                 lambda original: compiled(module(), _LOG, original, opened=hooks.opened, closed=hooks.closed),
             ),
         ),
-        unreachable=("handlers that override both handle() and format()",),
+        unreachable=("handlers that override handle() and send records on by themselves",),
+        on_uninstall=hooks.restore,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
@@ -16,6 +17,8 @@ from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 BOUND = 10_000
+SESSION_LIBRARIES = frozenset({"flask_session", "flask_kvsession", "beaker", "django", "secure_cookie"})
+_FRAMES = 24
 
 
 @dataclass(slots=True, eq=False)
@@ -75,8 +78,8 @@ class CacheBook:
             live=match.live,
             trail=(acquired,),
             scope=scope,
-            session_store=event.session_store,
-            short=match.live.short,
+            session_store=is_session_store(event.frame),
+            short=match.short,
         )
 
     def leave(self, scope: RequestScope) -> None:
@@ -208,3 +211,14 @@ class CacheBook:
     def clear(self) -> None:
         """Forgets all slots, as between tests."""
         self._slots.clear()
+
+
+def is_session_store(frame: FrameType | None) -> bool:
+    """Whether a session library makes this call: it names its entries by the session cookie, as it must."""
+    for _ in range(_FRAMES):
+        if frame is None:
+            return False
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in SESSION_LIBRARIES:
+            return True
+        frame = frame.f_back
+    return False

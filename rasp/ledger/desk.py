@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rasp.ledger.allowance import ALLOWED
 from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
@@ -53,6 +54,7 @@ class Desk:
             live,
             self.span(),
             tag,
+            ALLOWED.get(),
         )
         if scope is not None:
             scope.note(occurrence)
@@ -95,9 +97,13 @@ class Desk:
 
     def belongs(self, scope: RequestScope, live: LiveValue) -> bool:
         """Whether a credential may be used in a request: the app's own, the caller's, or one linked to it."""
-        if live.kind is Kind.SERVICE or not live.presented_in_header or scope.knows(live):
+        return not live.presented_in_header or self.owns(scope, live)
+
+    def owns(self, scope: RequestScope, live: LiveValue) -> bool:
+        """Whether a credential is the app's own, this caller's, or one linked to it."""
+        if live.kind is Kind.SERVICE or scope.knows(live):
             return True
-        if live.text in scope.candidates or self.links.linked(live, scope.own()):
+        if (scope.has("candidates") and live.text in scope.candidates) or self.links.linked(live, scope.own()):
             return True
         return _stands_in_request(scope, live.text)
 

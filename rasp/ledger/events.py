@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, NamedTuple
 
 from rasp.ledger.live import Hit
 from rasp.ledger.native_handles import Handle
 from rasp.ledger.places import CallPath
 from rasp.ledger.scopes import RequestScope
-from rasp.model import Location
+from rasp.model import Kind, Location
 
 
 class Holder(NamedTuple):
@@ -74,11 +75,11 @@ class _CacheStored(NamedTuple):
     holder: Holder
     name: str
     path: CallPath
-    session_store: bool = False
+    frame: FrameType | None = None
 
 
 class CacheStored(Silent, _CacheStored):
-    """A cache entry was stored, of whatever value."""
+    """A cache entry was stored, of whatever value. ``frame`` is where the stack of the call begins."""
 
     __slots__ = ()
 
@@ -197,7 +198,7 @@ class _Issued(NamedTuple):
     holder: str
     path: CallPath
     source: str
-    strong: bool = True
+    kind: Kind | None = None
 
 
 class Issued(Silent, _Issued):

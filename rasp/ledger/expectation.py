@@ -34,9 +34,14 @@ def expects(frame: FrameType | None, places: Places, raised: type[Exception]) ->
         return False
     function = _function(tree, frame.f_code.co_name, frame.f_code.co_firstlineno)
     for expression in _named_around(function, frame.f_lineno):
-        named = _resolve(expression, frame)
-        if isinstance(named, type) and issubclass(raised, named) and named not in (Exception, BaseException, object):
-            return True
+        found = _resolve(expression, frame)
+        for named in found if isinstance(found, tuple) else (found,):
+            if (
+                isinstance(named, type)
+                and issubclass(raised, named)
+                and named not in (Exception, BaseException, object)
+            ):
+                return True
     return False
 
 

@@ -12,8 +12,6 @@ from rasp.ledger.strength import is_jwt
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
-URL_SOURCES = ("query:", "route:")
-
 
 class ExposureBook:
     """Turns what was found in a text into facts, one for each credential."""
@@ -41,9 +39,9 @@ class ExposureBook:
                     replaceable=event.replaceable and self._may_mask(live),
                     raisable=event.raisable,
                     sink=event.sink,
-                    short=live.short,
+                    short=hit.short,
                     lowered=event.lowered,
-                    in_url=live.source.startswith(URL_SOURCES),
+                    in_url=scope is not None and scope.has("in_url") and live in scope.in_url,
                 )
             )
         return facts
@@ -109,7 +107,7 @@ class VerificationBook:
     def issued(self, event: Issued) -> Sequence[Fact]:
         """A token the app made, or named in its response: it is live, and this response may hold it."""
         scope = self._desk.scopes.here()
-        kind = Kind.JWT if is_jwt(event.token) else Kind.CUSTOM
+        kind = event.kind or (Kind.JWT if is_jwt(event.token) else Kind.CUSTOM)
         if scope is None:
             return ()
         live = self._desk.adopt(scope, event.token, kind, event.source, issued=True)

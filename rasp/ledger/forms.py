@@ -97,9 +97,9 @@ def _encodings(value: str) -> list[str]:
     if not _PLAIN.match(value):
         escaped = json.dumps(value)[1:-1]
         found += [
-            quote(value, safe=""),
-            quote(value),
-            quote_plus(value),
+            quote(raw, safe=""),
+            quote(raw),
+            quote_plus(raw),
             escaped,
             escaped.replace("/", "\\/"),
         ]

@@ -83,4 +83,4 @@ class GBook:
 
     def _left_by_another(self, epoch: Epoch, scope: RequestScope) -> bool:
         before = epoch.acquired.request
-        return before is not None and before is not scope.mark and not self._desk.belongs(scope, epoch.live)
+        return before is not None and before is not scope.mark and not self._desk.owns(scope, epoch.live)

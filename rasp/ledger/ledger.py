@@ -25,7 +25,7 @@ from rasp.ledger.native_book import NativeBook
 from rasp.ledger.places import Places
 from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, RequestScope, Scopes
 from rasp.ledger.slots import SlotNames
-from rasp.ledger.strength import Strength, is_jwt, is_placeholder, is_recognisable, strength
+from rasp.ledger.strength import FULL_LENGTH, Strength, is_jwt, is_placeholder, is_recognisable, strength
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
@@ -112,14 +112,17 @@ class Ledger:
                 scope.candidates[text] = Candidate(text, kind.value, source)
             return
         if known is not None and known in scope.presented:
+            self._stood_in_url(scope, known, source)
             return
         if len(scope.presented) >= VALUES_PER_REQUEST:
             scope.dropped += 1
             return
         if known is None and kind in (Kind.BEARER, Kind.CUSTOM) and is_jwt(text):
             kind = Kind.JWT
-        if known is None and not weak and strength(text) is not Strength.FULL and len(scope.weak) < VALUES_PER_REQUEST:
-            scope.weak.append((source, is_placeholder(text)))
+        if known is None and not weak:
+            placeholder = is_placeholder(text)
+            if (placeholder or len(text) < FULL_LENGTH) and len(scope.weak) < VALUES_PER_REQUEST:
+                scope.weak.append((source, placeholder))
         live = self.values.enter(text, kind, source, also)
         if live is not None:
             self._presented(scope, live, source)
@@ -131,11 +134,24 @@ class Ledger:
         scope.presented[live] = None
         if source.startswith(("header:", "cookie:")):
             live.presented_in_header = True
+        self._stood_in_url(scope, live, source)
         self.desk.occur(Action.ACQUIRE, "request", source, (), live, scope)
         if live.kind is Kind.SINGLE_USE:
             others = self._presenting.setdefault(live, [])
             scope.overlaps += [(live, other) for other in others if other.in_flight]
             others.append(scope)
+
+    def _stood_in_url(self, scope: RequestScope, live: LiveValue, source: str) -> None:
+        if source.startswith(("query:", "route:")):
+            scope.in_url.add(live)
+
+    def withdraw(self, scope: RequestScope, text: str) -> None:
+        """A value turned out to be no credential: it protects against request forgery."""
+        scope.excluded.add(text)
+        live = self.values.get(text)
+        if live is not None and live in scope.presented:
+            del scope.presented[live]
+            self.values.leave(live, Rank.PRESENTED)
 
     def own(self, text: object, source: str) -> None:
         """A secret of the app itself: it stays live, and keeps its kind however it is presented."""
@@ -243,6 +259,10 @@ class Ledger:
                 others[:] = [other for other in others if other is not scope]
                 if not others:
                     del self._presenting[live]
+
+    def exiting(self) -> Sequence[Fact]:
+        """What is still held when the process ends."""
+        return self._holds.left_at_exit()
 
     def clear(self) -> None:
         """Between tests: service values and native handles stay, all else goes."""

@@ -22,6 +22,8 @@ SCAN_LIMIT = 262_144
 """Characters of one text that are searched; what lies behind them is counted as dropped."""
 _SHARED_CHUNK = 16
 _BYTES = 4 * 1024 * 1024
+_ALIASES = 8
+"""Texts that one value is known by: with its scheme word, as a Basic pair of several users."""
 _TO_RUNS = bytes(code if chr(code) in RUN_CHARACTERS else 32 for code in range(256))
 
 
@@ -33,6 +35,7 @@ class Hit:
     start: int
     end: int
     whole: bool
+    short: bool = False
 
 
 class LiveValues:
@@ -103,7 +106,7 @@ class LiveValues:
                     at += 1
             short = self._shorts.get(run.encode())
             if short is not None:
-                hits.append(Hit(short, begin, match.end(), True))
+                hits.append(Hit(short, begin, match.end(), True, True))
         for odd, live in tuple(self._odd.items()):
             hits += _occurrences(text, odd, live)
         return _without_overlaps(hits)
@@ -136,10 +139,21 @@ class LiveValues:
                 live = self._add(text, kind, source, also)
                 if live is None:
                     return None
-            elif kind is Kind.SERVICE or (kind is Kind.SINGLE_USE and live.kind is not Kind.SERVICE):
-                live.kind = kind
+            else:
+                if _is_nearer(kind, live.kind):
+                    live.kind = kind
+                for other in also:
+                    if other not in self._exact and len(live.exact) < _ALIASES:
+                        self._alias(live, other, signed=False)
             live.in_flight += 1
             return live
+
+    def _alias(self, live: LiveValue, text: str, *, signed: bool) -> None:
+        """Another text that is this value whole."""
+        live.exact.append(text)
+        self._exact.setdefault(text, live)
+        if " " not in text and strength(text) is not Strength.NONE:
+            self._enter_forms(live, text, signed=signed)
 
     def leave(self, live: LiveValue, rank: Rank) -> None:
         """A request that presented a value ended; ``rank`` is what it established about it."""
@@ -216,12 +230,10 @@ class LiveValues:
         live = LiveValue(text, kind, source, self._fingerprint)
         live.short = how is Strength.SHORT
         self._exact[text] = live
-        for number, value in enumerate(texts):
-            if number:
-                live.exact.append(value)
-                self._exact.setdefault(value, live)
-            if strength(value) is not Strength.NONE and not (number and " " in value):
-                self._enter_forms(live, value, signed=kind is Kind.SESSION)
+        if how is not Strength.NONE:
+            self._enter_forms(live, text, signed=kind is Kind.SESSION)
+        for other in texts[1:]:
+            self._alias(live, other, signed=kind is Kind.SESSION)
         self._bytes += len(text)
         self.foreign += 1
         self._kept[Rank.PRESENTED][live] = None
@@ -295,6 +307,13 @@ class LiveValues:
                 return
 
 
+def _is_nearer(kind: Kind, known: Kind) -> bool:
+    """Whether what a value is presented as says more than what it is known as; service values stay."""
+    if known is Kind.SERVICE or kind is known:
+        return False
+    return kind in (Kind.SERVICE, Kind.SINGLE_USE) or known is Kind.CUSTOM
+
+
 def _occurrences(text: str, wanted: str, live: LiveValue) -> list[Hit]:
     """Where a value with few token characters in a row stands; a short one only as a whole delimited run."""
     hits = []
@@ -303,7 +322,7 @@ def _occurrences(text: str, wanted: str, live: LiveValue) -> list[Hit]:
         end = at + len(wanted)
         joined = (at > 0 and text[at - 1] in RUN_CHARACTERS) or (end < len(text) and text[end] in RUN_CHARACTERS)
         if not (live.short and joined):
-            hits.append(Hit(live, at, end, True))
+            hits.append(Hit(live, at, end, True, live.short))
         at = text.find(wanted, end)
     return hits
 

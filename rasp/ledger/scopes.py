@@ -69,6 +69,7 @@ class Occurrence:
     live: LiveValue | None
     span: tuple[str, str] | None = None
     tag: object = None
+    allowed: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -84,9 +85,9 @@ _CONTAINERS: dict[str, Callable[[], Any]] = {
     "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict, "lost": dict,
     "verified": set, "attempted": set, "excluded": set,
     "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "glow": list,
-    "weak": list,
+    "weak": list, "in_url": set,
 }  # fmt: skip
-_LET_GO = tuple(name for name in _CONTAINERS if name not in ("glow", "violations"))
+_LET_GO = tuple(name for name in _CONTAINERS if name not in ("glow", "violations", "in_url"))
 
 
 class RequestScope:
@@ -100,6 +101,7 @@ class RequestScope:
         issued: what the app made or named in this request.
         known: further credentials seen here that the caller did not present.
         lost: cache slots that this request stored and another one released, by slot id.
+        in_url: what stood in this request's URL.
         glow: after its end, what the server's access line of this request may still hold.
         scan: the response body so far, where it is text; ``None`` where it is not looked at.
         weak: (source, whether a placeholder) of presented values that are too weak to follow.
@@ -124,6 +126,7 @@ class RequestScope:
     violations: list[RaspViolation]
     findings: list[Finding]
     glow: list[tuple[LiveValue, list[Form]]]
+    in_url: set[LiveValue]
 
     def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
         self.mark = RequestMark(method if method in METHODS else "OTHER", callable)
@@ -276,7 +279,7 @@ class Scopes:
             if before.touched:
                 before.glow.clear()
         if len(self.last) > self.crowd:
-            self._reap()
+            self.reap()
         self.last[scope.ident] = scope
 
     def end(self, scope: RequestScope) -> None:
@@ -291,15 +294,19 @@ class Scopes:
         scope = self.last.pop(identity(), None)
         if scope is not None:
             self.end(scope)
-            scope.glow.clear()
 
-    def _reap(self) -> None:
+    def end_all(self) -> None:
+        """The process ends, and every request with it."""
+        for scope in tuple(self.last.values()):
+            self.end(scope)
+        self.last.clear()
+
+    def reap(self) -> None:
         """Ends the requests of threads that are gone; the next time only when there are twice as many."""
         for ident, scope in tuple(self.last.items()):
             if scope.ended or not scope.in_flight:
                 self.last.pop(ident, None)
                 self.end(scope)
-                scope.glow.clear()
         self.crowd = max(64, 2 * len(self.last))
 
     def release_values(self, scope: RequestScope) -> None:

@@ -29,6 +29,7 @@ class SlotMatch:
     by: str
     name: str
     part: str = ""
+    short: bool = False
 
     @property
     def shown(self) -> str:
@@ -43,6 +44,7 @@ class SlotNames:
     def __init__(self, values: LiveValues) -> None:
         self._values = values
         self._jtis: OrderedDict[str, LiveValue] = OrderedDict()
+        self._heads: dict[str, dict[str, None]] = {}
         self._digests: OrderedDict[str, LiveValue] = OrderedDict()
         values.on_forget = self.forget
 
@@ -50,7 +52,17 @@ class SlotNames:
         """A JWT with this ``jti`` verified in this process."""
         if len(jti) >= JTI_LENGTH:
             live.jti = jti
-            _remember(self._jtis, jti, live)
+            if len(self._jtis) >= BOUND:
+                self._drop_jti(next(iter(self._jtis)))
+            self._jtis[jti] = live
+            self._heads.setdefault(jti[:JTI_LENGTH], {})[jti] = None
+
+    def _drop_jti(self, jti: str) -> None:
+        del self._jtis[jti]
+        same = self._heads[jti[:JTI_LENGTH]]
+        same.pop(jti, None)
+        if not same:
+            del self._heads[jti[:JTI_LENGTH]]
 
     def learn_digest(self, digest: str, live: LiveValue) -> None:
         """A text that names a value: a run of hex digits seen with it, or what ``rasp.fingerprint`` gave out."""
@@ -71,7 +83,7 @@ class SlotNames:
         if hits:
             hit = hits[0]
             shown = name[: hit.start] + hit.live.credential.mask + name[hit.end :]
-            return SlotMatch(hit.live, "value", mask_runs(shown))
+            return SlotMatch(hit.live, "value", mask_runs(shown), short=hit.short)
         return self._by_digest(name, near) or self._by_jti(name)
 
     def candidate_digest(self, name: str, texts: Iterable[str]) -> str | None:
@@ -110,20 +122,19 @@ class SlotNames:
         whole = self._jtis.get(name)
         if whole is not None:
             return SlotMatch(whole, "jti", name, name)
-        for segment in re.split(r"[^A-Za-z0-9_\-]+", name):
-            live = self._jtis.get(segment)
-            if live is not None:
-                return SlotMatch(live, "jti", name, segment)
-        if len(self._jtis) <= 64:
-            for jti, live in tuple(self._jtis.items()):
-                if jti in name and _delimited(name, jti):
-                    return SlotMatch(live, "jti", name, jti)
+        for at in range(len(name) - JTI_LENGTH + 1):
+            if at and name[at - 1].isalnum():
+                continue
+            for jti in self._heads.get(name[at : at + JTI_LENGTH], ()):
+                end = at + len(jti)
+                if name.startswith(jti, at) and not name[end : end + 1].isalnum():
+                    return SlotMatch(self._jtis[jti], "jti", name, jti)
         return None
 
     def forget(self, live: LiveValue) -> None:
         """A value is live no more: its names are forgotten with it."""
         if live.jti is not None and self._jtis.get(live.jti) is live:
-            del self._jtis[live.jti]
+            self._drop_jti(live.jti)
         for digest in live.learnt:
             if self._digests.get(digest) is live:
                 del self._digests[digest]
@@ -131,14 +142,8 @@ class SlotNames:
     def clear(self) -> None:
         """Forgets what it learnt."""
         self._jtis.clear()
+        self._heads.clear()
         self._digests.clear()
-
-
-def _delimited(name: str, part: str) -> bool:
-    at = name.find(part)
-    before = name[at - 1 : at] if at else ""
-    after = name[at + len(part) : at + len(part) + 1]
-    return not (before and before.isalnum()) and not (after and after.isalnum())
 
 
 def _remember(table: OrderedDict[str, LiveValue], key: str, live: LiveValue) -> None:

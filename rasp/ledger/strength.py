@@ -28,8 +28,9 @@ _VENDOR = re.compile(
 )
 _TOKEN_RUN = re.compile(r"[A-Za-z0-9_\-]+\Z")
 _SIGNED = re.compile(
-    r"[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]{5,8})?\.(?:[A-Za-z0-9_\-]{27}|[A-Za-z0-9_\-]{43}|[A-Za-z0-9_\-]{86})\Z"
+    r".+\.(?:[A-Za-z0-9_\-]{27}|[A-Za-z0-9_\-]{43}|[A-Za-z0-9_\-]{64}|[A-Za-z0-9_\-]{86})\Z", re.DOTALL
 )
+"""Parts joined by dots, the last of which is as long as a SHA-1, 256, 384 or 512 signature (itsdangerous)."""
 _REMEMBER = re.compile(r".*\|[0-9a-f]{32,128}\Z", re.DOTALL)
 _SPACE = re.compile(r"\s")
 _COMMON_PAIRS = frozenset(

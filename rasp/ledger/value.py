@@ -46,7 +46,7 @@ class LiveValue:
         self.redeemed = False
         self._fingerprint = fingerprint
         self._credential: Credential | None = None
-        self._digests: dict[int, tuple[str, ...]] = {}
+        self._digests: dict[tuple[int, int], tuple[str, ...]] = {}
 
     @property
     def credential(self) -> Credential:
@@ -61,12 +61,12 @@ class LiveValue:
         return made
 
     def digests(self, length: int) -> tuple[str, ...]:
-        """The value's digests of that many hex digits (md5, sha1, sha256, sha512, blake2b)."""
-        found = self._digests.get(length)
+        """The digests of that many hex digits (md5, sha1, sha256, sha512, blake2b) of all that is this value whole."""
+        found = self._digests.get((length, len(self.exact)))
         if found is None:
-            raw = self.text.encode("utf-8", "surrogateescape")
-            found = tuple(make(raw) for make in _DIGESTS.get(length, ()))
-            self._digests[length] = found
+            raws = [text.encode("utf-8", "surrogateescape") for text in self.exact]
+            found = tuple(make(raw) for raw in raws for make in _DIGESTS.get(length, ()))
+            self._digests[length, len(self.exact)] = found
         return found
 
     def wipe(self) -> None:

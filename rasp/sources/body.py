@@ -12,20 +12,27 @@ if TYPE_CHECKING:
 
 
 class RecordedInput:
-    """``wsgi.input``, of which a copy is kept as the app reads it. It never reads by itself."""
+    """``wsgi.input``, of which a copy is kept as the app reads it. It never reads by itself.
 
-    def __init__(self, stream: Any, length: int, complete: Callable[[bytes], None]) -> None:
+    ``length`` is the body's, ``None`` where only its end tells; more than ``limit`` bytes are not kept.
+    """
+
+    def __init__(self, stream: Any, length: int | None, limit: int, complete: Callable[[bytes], None]) -> None:
         self._stream = stream
         self._length = length
+        self._limit = limit
         self._complete: Callable[[bytes], None] | None = complete
         self._parts: list[bytes] = []
         self._size = 0
 
-    def _keep(self, data: bytes) -> bytes:
-        if self._size < self._length and data:
+    def _keep(self, data: bytes, *, whole: bool = False) -> bytes:
+        self._size += len(data)
+        if self._size > self._limit:
+            self._complete = None
+            self._parts.clear()
+        elif self._complete is not None:
             self._parts.append(bytes(data))
-            self._size += len(data)
-            if self._size >= self._length and self._complete is not None:
+            if whole or not data or self._size == self._length:
                 complete, self._complete = self._complete, None
                 complete(self.recorded())
         return data
@@ -35,28 +42,27 @@ class RecordedInput:
         return b"".join(self._parts)
 
     def read(self, *args: Any) -> bytes:
-        return self._keep(self._stream.read(*args))
+        return self._keep(self._stream.read(*args), whole=not args or args[0] is None or args[0] < 0)
 
     def readline(self, *args: Any) -> bytes:
         return self._keep(self._stream.readline(*args))
 
     def readlines(self, *args: Any) -> list[bytes]:
         lines: list[bytes] = self._stream.readlines(*args)
-        for line in lines:
-            self._keep(line)
+        self._keep(b"".join(lines), whole=not args)
         return lines
 
     def __iter__(self) -> Iterator[bytes]:
         for line in self._stream:
             yield self._keep(line)
+        self._keep(b"")
 
     def __next__(self) -> bytes:
         return self._keep(next(self._stream))
 
     def _into(self, read: Callable[[Any], int | None], buffer: Any) -> int | None:
         size = read(buffer)
-        if size:
-            self._keep(bytes(memoryview(buffer)[:size]))
+        self._keep(bytes(memoryview(buffer)[: size or 0]))
         return size
 
     def __getattr__(self, name: str) -> Any:

@@ -56,6 +56,10 @@ class Extractor:
         query = get("QUERY_STRING")
         if query:
             self._query(scope, query)
+        if scope.has("presented"):
+            for key, value in environ.items():
+                if ("CSRF" in key or "XSRF" in key) and key.startswith("HTTP_"):
+                    self._ledger.withdraw(scope, value)
 
     def _cookies(self, scope: RequestScope, header: str) -> None:
         pairs = list(cookie_pairs(header))
@@ -137,9 +141,18 @@ class Extractor:
         else:
             text = body.decode("utf-8", "replace")
             pairs, table, place = parse_qsl(text, max_num_fields=None)[:FIELDS], self._names.form, "form"
+        self._fields(scope, pairs, table, place)
+
+    def form(self, scope: RequestScope, fields: list[tuple[str, str]]) -> None:
+        """The fields of a multipart form that the framework has parsed."""
+        self._fields(scope, fields[:FIELDS], self._names.form, "form")
+
+    def _fields(
+        self, scope: RequestScope, pairs: list[tuple[str, str]], table: Mapping[str, Named], place: str
+    ) -> None:
         for name, value in pairs:
             if is_csrf(name):
-                scope.excluded.add(value)
+                self._ledger.withdraw(scope, value)
         for name, value in pairs:
             what = table.get(normal(name))
             if what is not None:

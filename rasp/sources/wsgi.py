@@ -13,7 +13,7 @@ from rasp.ledger.ledger import Ledger
 from rasp.ledger.scopes import RequestScope
 from rasp.ledger.strength import is_recognisable
 from rasp.ledger.value import LiveValue
-from rasp.model import Action, Verdict
+from rasp.model import Action, Kind, Verdict
 from rasp.patching.guard import Guard
 from rasp.pipeline import Pipeline
 from rasp.sources.body import Body, RecordedInput, SizedBody
@@ -117,7 +117,7 @@ class Door:
         self._ledger.scopes.open(scope)
         environ[TOKEN] = scope.mark
         self._extractor.read(scope, environ)
-        if environ.get("CONTENT_LENGTH"):
+        if environ.get("CONTENT_LENGTH") or environ.get("wsgi.input_terminated"):
             self._record_input(scope, environ)
         return scope
 
@@ -125,13 +125,14 @@ class Door:
         """A copy of a form or JSON body is kept as the app reads it."""
         content_type = environ.get("CONTENT_TYPE") or ""
         length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdigit() or not 0 < int(length) <= BODY_LIMIT or "wsgi.input" not in environ:
+        known = int(length) if length.isdigit() else None
+        if known == 0 or (known is not None and known > BODY_LIMIT) or "wsgi.input" not in environ:
             return
         lowered = content_type.lower()
         if not any(part in lowered for part in _RECORDED):
             return
         read = self._read
-        scope.body = RecordedInput(environ["wsgi.input"], int(length), lambda body: read(scope, lowered, body))
+        scope.body = RecordedInput(environ["wsgi.input"], known, BODY_LIMIT, lambda body: read(scope, lowered, body))
         environ["wsgi.input"] = scope.body
 
     def _sub_request(self, environ: dict[str, Any]) -> None:
@@ -152,7 +153,8 @@ class Door:
                 session = getattr(scope.app, "config", {}).get("SESSION_COOKIE_NAME", "session")
                 cookie = self._extractor.issued_cookie(value, session)
                 if cookie is not None and self._ledger.values.get(cookie[1]) not in scope.presented:
-                    self._issue(scope, cookie[1], f"cookie:{cookie[0]}")
+                    kind = Kind.SESSION if cookie[0] == session else None
+                    self._issue(scope, cookie[1], f"cookie:{cookie[0]}", kind)
             elif lowered == "location":
                 verdict = self._redirect(scope, value)
         return verdict
@@ -164,12 +166,12 @@ class Door:
         event = Exposed("redirect", "", hits, (), "response", "header:location", scope=scope)
         return self._pipeline.handle(event)
 
-    def _issue(self, scope: RequestScope, value: str, source: str) -> None:
+    def _issue(self, scope: RequestScope, value: str, source: str, kind: Kind | None = None) -> None:
         if value.startswith(self._ledger.config.public_prefixes):
             return
         token = self.current.set(scope)
         try:
-            self._pipeline.handle(Issued(value, "response", (), f"issued:{source}"))
+            self._pipeline.handle(Issued(value, "response", (), f"issued:{source}", kind))
         finally:
             self.current.reset(token)
 

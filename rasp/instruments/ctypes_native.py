@@ -1,6 +1,6 @@
 """ctypes: functions that a configuration declares to acquire, retain, use or release a native handle.
 
-Calls are re-routed by the types of function objects (``native_routes``) and told apart by the function's address, however
+Calls are re-routed by the types of function objects (``ctypes_routes``) and told apart by the function's address, however
 it was reached: attributes, aliases, prototypes, ``lib["f"]``, another library's object. Without a declaration nothing is
 re-routed. With one, libc's ``malloc``, ``calloc``, ``realloc``, ``strdup`` and ``free`` are followed too. A number that
 is a handle comes back as an ``int`` that carries its epoch. Not seen: C calling C.
@@ -9,6 +9,7 @@ is a handle comes back as an ``int`` that carries its epoch. Not seen: C calling
 from __future__ import annotations
 
 import gc
+import os
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
 if TYPE_CHECKING:
-    from rasp.instruments.native_library import NativeLibraries
+    from rasp.instruments.ctypes_libraries import NativeLibraries
 
 
 class NativeHooks:
@@ -41,7 +42,7 @@ class NativeHooks:
     def started(self) -> NativeLibraries:
         """The followed libraries; re-routes from now on."""
         if self._libraries is None:
-            from rasp.instruments.native_library import NativeLibraries
+            from rasp.instruments.ctypes_libraries import NativeLibraries
 
             self._libraries = NativeLibraries(self._kit)
             self._libraries.start()
@@ -81,6 +82,15 @@ class NativeHooks:
             libraries.stop()
 
 
+def stems(name: object) -> set[str]:
+    """What a library's file is called without folder, version and ``.so``; also without ``lib``."""
+    if not isinstance(name, (str, os.PathLike)):
+        return {"libc"} if name is None else set()
+    base = os.path.basename(os.fspath(name))
+    stem = base.partition(".so")[0].removesuffix(".dylib").removesuffix(".dll")
+    return {base, stem, stem.removeprefix("lib")}
+
+
 def instrument(kit: Kit) -> tuple[Instrument, NativeHooks]:
     """The instrument of ctypes, and its hooks for ``rasp.native_library``."""
     hooks = NativeHooks(kit)
@@ -95,7 +105,7 @@ def instrument(kit: Kit) -> tuple[Instrument, NativeHooks]:
         return named_like(original, __init__)
 
     def cache(original: Any) -> Any:
-        from rasp.instruments.native_routes import TypeCache
+        from rasp.instruments.ctypes_routes import TypeCache
 
         return TypeCache(original, made)
 

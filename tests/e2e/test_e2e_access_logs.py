@@ -83,7 +83,6 @@ def test_where_no_view_matched_a_place_is_named_all_the_same(served):
     assert finding["request"]["status"] == 404
 
 
-@pytest.mark.xfail(strict=True, reason="a live value keeps the source at which the process saw it first")
 def test_a_key_that_an_earlier_request_sent_in_a_header_is_judged_by_where_this_one_put_it(tmp_path):
     command, interrupt = SERVERS["sync"]
     server = Server(copy_apps(tmp_path), command)

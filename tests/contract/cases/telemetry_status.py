@@ -14,9 +14,8 @@ tracer = TracerProvider().get_tracer("api")
 @app.get("/")
 def index():
     with tracer.start_as_current_span("a") as span:
-        span.set_status(
-            Status(StatusCode.ERROR, "bad " + request.headers["X-API-Key"])
-        )  # expect: raw-token-in-telemetry
+        status = Status(StatusCode.ERROR, "bad " + request.headers["X-API-Key"])
+        span.set_status(status)  # expect: raw-token-in-telemetry
     return {}
 
 

@@ -115,7 +115,7 @@ class Bench:
         record.unlink(missing_ok=True)
         paths = [str(self.cache / "plugin")] + ([str(self.rasp)] if mode else [])
         plugin = ["-p", "rasp.pytest_plugin", f"--rasp={mode}"] if mode else []
-        command = [str(python), "-m", "pytest", "-q", "-p", "recorded_plugin", "-p", "no:cacheprovider", *plugin]
+        command = [str(python), "-m", "pytest", "-q", "-p", "recorded_plugin", *plugin]
         folder = self.source(suite)
         begun = time.monotonic()
         with (self.cache / "logs" / f"{name}.txt").open("w", encoding="utf-8") as log:

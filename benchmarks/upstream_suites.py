@@ -59,7 +59,7 @@ SUITES = (
     Suite(
         "flask-caching",
         "2.5.1",
-        ("flask[async]", "pytest", "pytest-asyncio", "pytest-xprocess", "redis"),
+        ("flask[async]", "pytest", "pytest-asyncio", "pytest-xprocess", "pylibmc", "redis"),
         # The tests of back ends need servers.
         arguments=("--ignore=tests/test_backend_cache.py", "-o", "asyncio_default_fixture_loop_scope=function"),
     ),

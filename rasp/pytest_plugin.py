@@ -1,6 +1,6 @@
 """``pytest --rasp=observe|strict``: the test whose code mishandles a credential fails.
 
-Installed but not asked for, it patches nothing and imports nothing of rasp.
+Installed but not asked for, it patches nothing.
 """
 
 from __future__ import annotations

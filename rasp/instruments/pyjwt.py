@@ -7,6 +7,7 @@ functions when the module is imported, but go through these methods.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
@@ -50,8 +51,8 @@ class JwtHooks:
         return self._kit.pipeline.handle(Verified(token, HOLDER, success, attempted, jti, path))
 
     def _checks_signature(self, args: Any, kwargs: Any, token: str) -> bool:
-        options = kwargs.get("options", args[3] if len(args) > 3 else None) or {}
-        if not options.get("verify_signature", True):
+        options = kwargs.get("options", args[3] if len(args) > 3 else None)
+        if isinstance(options, Mapping) and not options.get("verify_signature", True):
             return False
         return not token.endswith(".")
 

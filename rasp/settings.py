@@ -11,6 +11,14 @@ from rasp.errors import ConfigError
 from rasp.model import Kind, Mode
 
 RULE_MODES = tuple(mode.value for mode in Mode)
+RULE_NAMES = (
+    "double-release", "use-after-release", "release-without-acquire", "never-released",
+    "raw-token-logged", "raw-token-as-key", "raw-token-in-telemetry", "raw-token-in-url",
+    "concurrent-reuse", "cross-request-leak", "single-use-replay",
+    "unverified-token", "weak-credential",
+)  # fmt: skip
+"""The names of the table of rules, which this module may not import; a test holds them equal."""
+
 PLACES = ("header", "cookie", "query", "form", "json", "route", "env")
 ROLES = ("acquire", "retain", "use", "release")
 
@@ -60,6 +68,9 @@ def a_mode(value: Any) -> Mode:
 def rule_modes(value: Any) -> dict[str, Mode]:
     if not isinstance(value, Mapping):
         raise TypeError
+    for name in value:
+        if name not in RULE_NAMES:
+            raise ConfigDetail(f"{name!r} is no rule; known are {', '.join(RULE_NAMES)}")
     return {str(name): a_mode(mode) for name, mode in value.items()}
 
 

@@ -13,6 +13,7 @@ from rasp.instruments.caches import METHODS, CacheHooks, Depth, Identities, dire
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Holder
 from rasp.patching.installer import Instrument
+from rasp.patching.local import Local
 from rasp.patching.patches import PatchPoint
 
 _CLASSES = {
@@ -64,7 +65,7 @@ def lies_about_deletes(cache: Any) -> bool:
     return any(cls.__name__ == "FileSystemCache" for cls in type(cache).__mro__)
 
 
-def instrument(kit: Kit, depth: Depth, holders: Holders) -> Instrument:
+def instrument(kit: Kit, depth: Local[Depth], holders: Holders) -> Instrument:
     """The instrument of cachelib."""
     hooks = CacheHooks(kit, "cachelib", holders.of, depth)
     points = tuple(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,13 +11,17 @@ from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
+from rasp.patching.local import Local
 from rasp.patching.patches import Make, named_like
 
 
-class Depth(threading.local):
-    """How deep this thread is inside cache libraries."""
+class Depth:
+    """Whether a thread or greenlet is inside a cache library."""
 
-    now = 0
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = False
 
 
 class Identities:
@@ -42,7 +45,7 @@ class Identities:
 class CacheHooks:
     """Turns cache calls into events. ``holder`` tells a cache object's back end."""
 
-    def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder], depth: Depth) -> None:
+    def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder], depth: Local[Depth]) -> None:
         self._kit = kit
         self._holder = holder
         self._depth = depth
@@ -105,16 +108,17 @@ class CacheHooks:
 
         def make(original: Any) -> Any:
             def wrapper(cache: Any, *args: Any, **kwargs: Any) -> Any:
-                if depth.now:
+                here = depth.get()
+                if here.now:
                     return original(cache, *args, **kwargs)
-                depth.now = 1
+                here.now = True
                 try:
                     there = None
                     if looks and (name == "delete_many" or look_first(cache)):
                         there = self._looked(cache, given(args, kwargs)[: 1 if name == "delete" else None])
                     result = original(cache, *args, **kwargs)
                 finally:
-                    depth.now = 0
+                    here.now = False
                 obey(after(cache, given(args, kwargs), result, there))
                 return result
 

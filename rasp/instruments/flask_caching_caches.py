@@ -12,10 +12,11 @@ from rasp.instruments.caches import METHODS, CacheHooks, Depth
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Holder
 from rasp.patching.installer import Instrument
+from rasp.patching.local import Local
 from rasp.patching.patches import PatchPoint
 
 
-def instrument(kit: Kit, depth: Depth, holders: Holders) -> Instrument:
+def instrument(kit: Kit, depth: Local[Depth], holders: Holders) -> Instrument:
     """The instrument of Flask-Caching."""
 
     def holder(cache: Any) -> Holder:

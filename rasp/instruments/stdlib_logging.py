@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -23,6 +22,7 @@ from rasp.ledger.scopes import RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import Location, Verdict
 from rasp.patching.installer import Instrument
+from rasp.patching.local import Local
 from rasp.patching.patches import Patch, PatchPoint, named_like, undo
 from rasp.pipeline import mask_hits
 
@@ -79,12 +79,15 @@ class Call:
         self.violation: Exception | None = None
 
 
-class State(threading.local):
-    """What this thread is in the middle of."""
+class State:
+    """What this thread or greenlet is in the middle of."""
 
-    call: Call | None = None
-    formatted = False
-    rendering: Any = None
+    __slots__ = ("call", "formatted", "rendering")
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+        self.formatted = False
+        self.rendering: Any = None
 
 
 class LoggingHooks:
@@ -92,11 +95,15 @@ class LoggingHooks:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._state = State()
+        self._local = Local(State)
         self._known: set[type] = set()
         self._patches: list[Patch] = []
         self._rendered = kit.hook("logging.format", self.rendered)
         self._learn = kit.hook("logging.learn", self.learn)
+
+    @property
+    def _state(self) -> State:
+        return self._local.get()
 
     def wrapped_format(self, original: Any) -> Any:
         """A ``format`` whose result is judged, unless another ``format`` of the same record goes on with it."""

@@ -58,6 +58,8 @@ def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence,
         for occurrence in scope.events:
             if occurrence.live is live and occurrence.action is Action.ACQUIRE:
                 return (occurrence,)
+        if scope.ended and scope.has("glow"):
+            return tuple(first for known, _, first in scope.glow if known is live and first is not None)
     return ()
 
 

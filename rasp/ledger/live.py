@@ -281,10 +281,10 @@ class LiveValues:
         self.on_forget(live)
         live.wipe()
 
-    def find_among(self, text: str, glow: Iterable[tuple[LiveValue, list[Form]]]) -> list[Hit]:
+    def find_among(self, text: str, glow: Iterable[tuple[LiveValue, list[Form], object]]) -> list[Hit]:
         """Values of a request that has just ended, in its server's access line."""
         hits = []
-        for live, forms in glow:
+        for live, forms, _ in glow:
             for form in forms:
                 at = text.find(form.text)
                 if at >= 0:

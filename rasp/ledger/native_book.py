@@ -42,6 +42,7 @@ class NativeBook:
         leaks: which handles were kept on a request's ``g``, and what is never released.
         buffers: mutable buffers that held a credential when a native call was given them.
         carriers: the types of objects that carry an epoch.
+        followed: tells the epoch of an object that can carry nothing itself.
         on_fork: called in a forked child.
     """
 
@@ -53,6 +54,7 @@ class NativeBook:
         self.leaks = Leaks()
         self.buffers = BufferBook(desk)
         self.carriers: set[type] = {NativeHandle}
+        self.followed: Callable[[object], Handle | None] = lambda value: None
         self.on_fork: list[Callable[[], None]] = []
 
     @property
@@ -212,6 +214,12 @@ class NativeBook:
                 if handle.waited is not None:
                     handle.waited.set()
 
+    def ended(self, handle: Handle) -> None:
+        """The object that was the handle is no more, and the handle with it: no release, and none is missing."""
+        with self._lock:
+            if handle.released is None:
+                self._table.forget(handle)
+
     def outcome(self, handle: Handle, *, wait: bool = True) -> object:
         """What the first release of a handle returned; waits a moment for one that another thread is making."""
         with self._lock:
@@ -248,7 +256,7 @@ class NativeBook:
 
     def placed(self, value: object, table: object) -> None:
         """A handle was stored on ``flask.g``; ``table`` is the dict of that ``g``."""
-        handle = epoch_of(value)
+        handle = epoch_of(value) or self.followed(value)
         scope = self._desk.scopes.here()
         if handle is not None and scope is not None and handle.acquired.request is scope.mark:
             self.leaks.placed(handle, value, table, scope.mark)

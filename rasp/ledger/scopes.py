@@ -125,7 +125,7 @@ class RequestScope:
     holds: list[Hold]
     violations: list[RaspViolation]
     findings: list[Finding]
-    glow: list[tuple[LiveValue, list[Form]]]
+    glow: list[tuple[LiveValue, list[Form], Occurrence | None]]
     in_url: set[LiveValue]
 
     def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
@@ -312,7 +312,10 @@ class Scopes:
     def release_values(self, scope: RequestScope) -> None:
         """What an ended request established about its credentials decides how long they stay live."""
         answered = scope.status is not None and scope.status < 400
-        scope.glow = [(live, live.forms) for live in scope.presented]
+        acquired: dict[LiveValue | None, Occurrence] = {}
+        if scope.has("in_url"):  # what an access line shows most often
+            acquired = {o.live: o for o in reversed(scope.events) if o.action is Action.ACQUIRE}
+        scope.glow = [(live, live.forms, acquired.get(live)) for live in scope.presented]
         for live in scope.own():
             if live in scope.verified:
                 rank = Rank.VERIFIED

@@ -27,7 +27,8 @@ NOT_IMPORTED = """
 import sys
 
 def test_not_imported():
-    assert [name for name in ("rasp.runtime", "rasp.pipeline", "rasp.ledger", "rasp.instruments") if name in sys.modules] == []
+    stages = ("rasp.runtime", "rasp.pipeline", "rasp.ledger", "rasp.instruments")
+    assert [name for name in stages if name in sys.modules] == []
 """
 
 

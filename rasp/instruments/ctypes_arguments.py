@@ -8,8 +8,9 @@ Nothing here calls a foreign function: ``cast`` and ``memmove`` are such, and wo
 from __future__ import annotations
 
 import ctypes
+import sys
 from _ctypes import CFuncPtr
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +29,17 @@ NULL, NUMBER, POINTER, CELL, RECORD, TAGGED = range(6)
 
 @dataclass(slots=True)
 class Given:
-    """One argument that may be a handle. ``carrier`` is the object that carries, or can carry, its epoch."""
+    """One argument that may be a handle. ``carrier`` is the object that carries, or can carry, its epoch.
+
+    ``cell``: where the variable is that holds it, and of how many bytes; ``pointer``: it is one for a pointer.
+    """
 
     address: int
     how: int
     carrier: object = None
     epoch: Handle | None = None
+    cell: tuple[int, int] = (0, 0)
+    pointer: bool = True
 
 
 def given(args: Sequence[Any], kwargs: Mapping[str, Any], argtypes: Sequence[Any] | None) -> list[Given]:
@@ -102,6 +108,8 @@ def _data(argument: Any, expected: Any) -> Given | None:
         kept = _kept(argument)
         if kept is not None and is_cell(type(kept), 0):
             return _cell(ctypes.addressof(kept), kept, ctypes.sizeof(kept))
+        if kept is not None:
+            return Given(ctypes.addressof(kept), RECORD, kept, epoch_of(kept))
         address = word_at(ctypes.addressof(argument))
         epoch = epoch_of(argument)
         if epoch is not None and epoch.address == address:
@@ -119,9 +127,11 @@ def _data(argument: Any, expected: Any) -> Given | None:
 
 
 def _cell(where: int, carrier: object, size: int) -> Given:
-    content = word_at(where) if size == 8 else int(getattr(carrier, "value", 0) or 0) & WORD
+    content = content_of((where, size))
     epoch = epoch_of(carrier)
-    return Given(content, CELL, carrier, epoch if epoch is not None and epoch.address == content else None)
+    pointer = carrier is None or isinstance(carrier, _POINTERS)
+    own = epoch if epoch is not None and epoch.address == content else None
+    return Given(content, CELL, carrier, own, (where, size), pointer)
 
 
 def _kept(pointer: Any) -> Any:
@@ -175,14 +185,11 @@ def result_address(result: object) -> int:
     return 0
 
 
-def refreshed(cells: Iterable[Given]) -> list[tuple[Given, int]]:
-    """What the cells of a call hold now, those that have changed and hold something."""
-    changed = []
-    for cell in cells:
-        if cell.carrier is None:
-            continue
-        size = ctypes.sizeof(cell.carrier)  # type: ignore[arg-type]
-        now = _cell(ctypes.addressof(cell.carrier), cell.carrier, size).address  # type: ignore[arg-type]
-        if now and now != cell.address:
-            changed.append((cell, now))
-    return changed
+def content_of(cell: tuple[int, int]) -> int:
+    """What a variable of the app's holds now."""
+    where, size = cell
+    return (
+        word_at(where)
+        if size == 8
+        else int.from_bytes(bytes((ctypes.c_ubyte * size).from_address(where)), sys.byteorder)
+    )

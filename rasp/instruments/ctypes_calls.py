@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rasp.instruments.ctypes_arguments import CELL, NUMBER, RECORD, Given, given, is_pointer, refreshed, result_address
+from rasp.instruments.ctypes_arguments import CELL, NUMBER, RECORD, Given, content_of, given, is_pointer, result_address
 from rasp.instruments.ctypes_context import Context
 from rasp.instruments.ctypes_roles import Role
 from rasp.instruments.kit import Kit
@@ -72,7 +72,12 @@ class Calls:
         self._context.judged((), frame, late=late)
         path = self._kit.path(frame)
         made = None
-        for address, carrier in handed_out(function.restype, before, result):
+
+        def is_stale(cell: Given) -> bool:
+            handle = self._book.find(role.library, cell.address, cell.epoch)
+            return handle is not None and handle.released is not None
+
+        for address, carrier in handed_out(function.restype, before, result, is_stale):
             event = NativeAcquired(
                 role.library, role.function, address, args, path, role.thread_safe, counted=not role.memory
             )
@@ -145,20 +150,27 @@ def known(book: NativeBook, role: Role, found: list[Given]) -> list[Given]:
     return sure or wanted[:1]
 
 
-def handed_out(restype: Any, before: list[Given], result: Any) -> list[tuple[int, object]]:
-    """The handles that an acquire gave out: its result, else what it put into its arguments."""
+def handed_out(
+    restype: Any, before: list[Given], result: Any, is_stale: Callable[[Given], bool]
+) -> list[tuple[int, object]]:
+    """The handles that an acquire gave out: its result, else what it put into its arguments.
+
+    A variable that holds what it held before was filled again if that is ``is_stale``, and the call says success.
+    """
     address = result_address(result)
     if is_pointer(restype, result):
         return [(address, result)] if address else []
-    changed: list[tuple[int, object]] = [(now, cell.carrier) for cell, now in refreshed(before)]
-    pointers: list[tuple[int, object]] = [(now, carrier) for now, carrier in changed if isinstance(carrier, _POINTERS)]
+    filled = []
+    for cell in before:
+        now = content_of(cell.cell) if cell.how == CELL else 0
+        if now and (now != cell.address or (not result and is_stale(cell))):
+            filled.append((now, cell))
+    pointers = [(now, cell.carrier) for now, cell in filled if cell.pointer]
     if pointers:
         return pointers
-    record = next(((one.address, one.carrier) for one in before if one.how == RECORD), None)
-    if record is not None and isinstance(record[1], ctypes.Array):
-        record = None
+    record = next((one for one in before if one.how == RECORD and not isinstance(one.carrier, ctypes.Array)), None)
     if address and not (address == 1 and record is not None):
         return [(address, result)]
-    if changed:
-        return changed
-    return [record] if record is not None else []
+    if filled:
+        return [(now, cell.carrier) for now, cell in filled]
+    return [(record.address, record.carrier)] if record is not None else []

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 from rasp.declarations import NativeDeclaration
+from rasp.instruments.ctypes_native import stems as stems
 
 ALLOCATOR = NativeDeclaration(
     "libc", acquire=("malloc", "calloc", "strdup", "strndup", "aligned_alloc"), release=("free",)
@@ -82,11 +85,19 @@ class Roles:
             f"{entry.library}: declared in [[native]], and not loaded in this process;"
             " `library` is the file's name without folder and .so, or the name of a module"
             for entry in declared
-            if entry.library not in self.libraries
+            if entry.library not in self.libraries and not is_module(entry.library)
         ]
 
 
 _MEMORY = frozenset((*ALLOCATOR.acquire, *ALLOCATOR.release, REALLOC))
+
+
+def is_module(name: str) -> bool:
+    """Whether a name is that of a module: other instruments follow those."""
+    try:
+        return name in sys.modules or importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False
 
 
 def declared_roles(declaration: NativeDeclaration) -> list[tuple[str, str]]:

@@ -11,11 +11,12 @@ from rasp.config import Config, load
 from rasp.declarations import NativeDeclaration
 from rasp.errors import ConfigError, NotConfigured
 from rasp.instruments.kit import caller, obey
+from rasp.instruments.native_libraries import name_of
+from rasp.ledger.allowance import ALLOWED
 from rasp.ledger.events import Held, HoldReleased, HoldUsed
 from rasp.ledger.fingerprints import fingerprinter
 from rasp.ledger.scopes import RequestScope
 from rasp.model import Credential, Finding, Kind
-from rasp.pipeline import ALLOWED
 from rasp.rules.table import find
 from rasp.runtime import Runtime
 from rasp.sources.wsgi import WSGIApp
@@ -165,18 +166,30 @@ def native_library(
     release: Sequence[str] = (),
     thread_safe: bool | None = None,
 ) -> None:
-    """Declares which functions of a loaded ``ctypes`` library handle its keys.
+    """Declares which functions of a loaded library handle its keys.
+
+    Args:
+        lib: a library of ``ctypes`` or cffi, or an extension module (C, Cython, pybind11, PyO3).
+        acquire: functions that give out a handle; of a module also ``Class`` and ``Class.method``, here and below.
+        retain: functions that add an owner to a handle.
+        use: functions that are given a handle.
+        release: functions that end one.
+        thread_safe: whether two calls may have one handle at once; ``None`` leaves it open.
 
     Raises:
-        ConfigError: it has no function of that name.
+        ConfigError: it has no function of that name, a function cannot have its role, or ``lib`` is no library.
     """
     installed = process.active()
     if installed is None:
         return
-    name = str(getattr(lib, "_name", None) or "libc").rpartition("/")[2].partition(".so")[0]
-    declaration = NativeDeclaration(name, tuple(acquire), tuple(retain), tuple(use), tuple(release), thread_safe)
+    declaration = NativeDeclaration(
+        name_of(lib), tuple(acquire), tuple(retain), tuple(use), tuple(release), thread_safe
+    )
     before = len(installed.native.problems)
-    installed.native.declare(lib, declaration)
+    try:
+        installed.native.declare(lib, declaration)
+    except TypeError as error:
+        raise ConfigError(f"rasp.native_library: {error}") from None
     if len(installed.native.problems) > before:
         raise ConfigError(installed.native.problems[-1])
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rasp.config import RUN_FOLDER, RUN_KEY, Config, load
-from rasp.errors import ConfigError
 from rasp.instruments.kit import Kit
 from rasp.instruments.registry import instruments
 from rasp.ledger.fingerprints import fingerprinter
@@ -30,7 +29,6 @@ from rasp.reporters.run_folder import RunFolderReporter
 from rasp.reporters.structlog_reporter import StructlogReporter
 from rasp.reporters.text import TextReport
 from rasp.responses.assembly import Assembly
-from rasp.rules.table import RULES
 from rasp.sources.extract import Extractor
 from rasp.sources.names import Names
 from rasp.sources.wsgi import Door
@@ -46,9 +44,6 @@ class Runtime:
     """
 
     def __init__(self, config: Config, *, loud: bool = False, extra: tuple[Reporter, ...] = ()) -> None:
-        for name in config.rules:
-            if name not in RULES:
-                raise ConfigError(f"rules: {name!r} is no rule; known are {', '.join(RULES)}")
         self.config = config
         self.guard = Guard(loud=loud)
         self.otel = OpenTelemetryReporter() if config.otel else None
@@ -110,7 +105,8 @@ class Runtime:
         self.close()
 
     def _ending(self) -> None:
-        self.pipeline.respond(self.ledger.native.exiting())
+        self.ledger.scopes.end_all()
+        self.pipeline.respond((*self.ledger.exiting(), *self.ledger.native.exiting()))
         self.native.flush()
 
     def close(self) -> None:
@@ -124,11 +120,9 @@ class Runtime:
 
     def statuses(self) -> list[InstrumentStatus]:
         """What is instrumented, and what cannot be reached."""
-        found = self._installer.statuses()
-        problems = tuple(self.native.problems)
         return [
-            replace(status, unreachable=(*status.unreachable, *problems)) if status.instrument == "ctypes" else status
-            for status in found
+            replace(status, unreachable=(*status.unreachable, *self.native.problems_of(status.instrument)))
+            for status in self._installer.statuses()
         ]
 
     def _report(self, finding: Finding) -> None:

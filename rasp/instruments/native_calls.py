@@ -73,6 +73,7 @@ class NativeCalls:
 
     Attributes:
         problems: what is wrong with declarations, for ``rasp doctor``.
+        libraries: names of the declared libraries that were found.
         originals: each wrapped function, by its id, with its role and family: what an alias still calls.
         quiet: for each wrapper of a release, the one that may not raise: for destructors.
     """
@@ -81,6 +82,7 @@ class NativeCalls:
         self._kit = kit
         self.native = kit.ledger.native
         self.problems: list[str] = []
+        self.libraries: set[str] = set()
         self.originals: dict[int, tuple[object, Role, Handles]] = {}
         self.quiet: dict[Wrapper, Wrapper] = {}
         self._acquired = kit.hook("native.acquire", self.acquire)
@@ -127,6 +129,7 @@ class NativeCalls:
         """Lets go of everything, once the wrappers are gone."""
         self.originals.clear()
         self.quiet.clear()
+        self.libraries.clear()
         self.problems.clear()
 
     # The wrappers: closures, for a use is hot
@@ -215,9 +218,7 @@ class NativeCalls:
             return None
         return handles.bound(made, handle)
 
-    def use(
-        self, role: Role, handles: Handles, args: Sequence[object]
-    ) -> tuple[Verdict | None, list[Call]] | None:
+    def use(self, role: Role, handles: Handles, args: Sequence[object]) -> tuple[Verdict | None, list[Call]] | None:
         """A use begins: each handle that it is given is judged, and in a call from now on."""
         facts: list[Fact] = []
         calls: list[Call] = []
@@ -241,9 +242,7 @@ class NativeCalls:
         for call in calls:
             self.native.leave(call)
 
-    def release(
-        self, role: Role, handles: Handles, args: Sequence[object], raisable: bool
-    ) -> Releasing | None:
+    def release(self, role: Role, handles: Handles, args: Sequence[object], raisable: bool) -> Releasing | None:
         """A release begins."""
         entered = self._enter(role, handles, args, raisable)
         if entered is None:
@@ -270,7 +269,9 @@ class NativeCalls:
             self.problem(f"{role.library}: {role.function} was called without a handle, so it can be no release")
             return None
         path = self._kit.path(_app_frame())
-        event = NativeReleasing(role.library, role.function, given.address, given.epoch, True, path, raisable)
+        event = NativeReleasing(
+            role.library, role.function, given.address, given.epoch, declared=True, path=path, raisable=raisable
+        )
         facts, release = self.native.releasing(event)
         return facts, release, given
 
@@ -316,5 +317,5 @@ class NativeCalls:
 
 
 def _app_frame() -> FrameType:
-    """The first frame outside rasp's hooks; a walk skips what is no app code anyway."""
-    return sys._getframe(4)
+    """A frame inside rasp, from which a walk begins: it skips what is no app code."""
+    return sys._getframe(1)

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 from rasp.instruments import (
     cachelib_caches,
+    cffi_native,
+    cryptography_keys,
     ctypes_native,
+    extension_modules,
     flask_app,
     flask_caching_caches,
     flask_g,
+    hmac_keys,
     loguru_sinks,
     otel_spans,
+    password_hashes,
     pyjwt,
+    pynacl_keys,
     servers,
     stdlib_logging,
     structlog_events,
+    werkzeug_forms,
 )
 from rasp.instruments.caches import Depth
-from rasp.instruments.ctypes_native import NativeHooks
+from rasp.instruments.key_material import KeyMaterial
 from rasp.instruments.kit import Kit
+from rasp.instruments.native_calls import NativeCalls
+from rasp.instruments.native_identity import Identities
+from rasp.instruments.native_libraries import NativeLibraries
 from rasp.patching.installer import Instrument
+from rasp.patching.local import Local
+
+KEY_FAMILIES = (
+    hmac_keys.instruments,
+    cryptography_keys.instruments,
+    password_hashes.instruments,
+    pynacl_keys.instruments,
+)
 
 
-def instruments(kit: Kit) -> tuple[list[Instrument], NativeHooks]:
-    """All instruments of a runtime, and the hooks of native libraries."""
+def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
+    """All instruments of a runtime, and the door to native libraries."""
     native, native_hooks = ctypes_native.instrument(kit)
-    depth, holders = Depth(), cachelib_caches.Holders()
+    calls = NativeCalls(kit)
+    pointers = Identities(lambda handle: None, kit.config.quarantine)
+    kit.ledger.native.followed = pointers.of
+    objects = Identities(kit.ledger.native.ended, kit.config.quarantine)
+    cffi, cffi_libraries = cffi_native.instrument(kit, calls, pointers)
+    extensions, modules = extension_modules.instrument(kit, calls, objects)
+    material = KeyMaterial(kit)
+    depth, holders = Local(Depth), cachelib_caches.Holders()
     return [
         flask_app.instrument(kit),
         flask_g.instrument(kit),
+        werkzeug_forms.instrument(kit),
         *servers.instruments(kit),
         stdlib_logging.instrument(kit),
         structlog_events.instrument(kit),
@@ -37,4 +63,7 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeHooks]:
         flask_caching_caches.instrument(kit, depth, holders),
         pyjwt.instrument(kit),
         native,
-    ], native_hooks
+        cffi,
+        extensions,
+        *(entry for family in KEY_FAMILIES for entry in family(kit, material)),
+    ], NativeLibraries(native_hooks, cffi_libraries, modules, calls)

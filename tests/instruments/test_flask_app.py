@@ -62,7 +62,6 @@ def test_route_and_method_are_recorded_and_the_path_is_not(install_rasp):
     assert KEY[3:] not in repr(record)
 
 
-@pytest.mark.xfail(reason="a value known as issued keeps the kind custom when it is presented as a session cookie")
 def test_the_session_cookie_is_the_one_the_app_names(install_rasp):
     installed = install_rasp(record=True)
     app = flask_app(SECRET_KEY=text("secret", 40), SESSION_COOKIE_NAME="seance")

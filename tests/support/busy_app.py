@@ -20,6 +20,7 @@ from loguru import logger as loguru_logger
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from support.made_up import SIGNING_KEY, api_key, text
 from support.made_up import jwt as made_up_jwt
 from support.web import environ, through_server
@@ -228,6 +229,7 @@ def trace(busy: Busy) -> Any:
         span.set_attributes({"keys": ["a", g.api_key]})
         span.add_event("seen", {"key": g.api_key})
         span.update_name("worked")
+        span.set_status(StatusCode.ERROR, f"refused {g.api_key}")
     return {"ok": True}
 
 

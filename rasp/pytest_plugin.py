@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="observe: report mishandled credentials; strict: fail the test; off (default): do nothing",
     )
     group.addoption("--rasp-baseline", metavar="FILE", default=None, help="findings file whose findings are known")
+    group.addoption(
+        "--rasp-deep",
+        action="store_true",
+        help="list credentials that enter C functions nobody declared; needs --rasp, and Python 3.12 or newer",
+    )
     parser.addini("rasp", "off, observe or strict: what --rasp is where it is not given", default="off")
 
 
@@ -41,7 +46,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if mode not in MODES:
         raise pytest.UsageError(f"rasp = {mode!r} is not allowed; allowed: {', '.join(MODES)}")
     if mode != "off":
-        early_config.pluginmanager.register(_install(mode, options.rasp_baseline), "rasp-session")
+        session = _install(mode, options.rasp_baseline, deep=bool(getattr(options, "rasp_deep", False)))
+        early_config.pluginmanager.register(session, "rasp-session")
+    elif getattr(options, "rasp_deep", False):
+        raise pytest.UsageError("--rasp-deep needs --rasp=observe or --rasp=strict")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,7 +77,7 @@ def _allowed(item: pytest.Item) -> list[str]:
     return [find(str(rule)).name for mark in marks for rule in mark.args]
 
 
-def _install(mode: str, baseline: str | None) -> Session:
+def _install(mode: str, baseline: str | None, *, deep: bool) -> Session:
     from rasp import runtime
     from rasp.config import load
     from rasp.errors import RaspError
@@ -78,6 +86,8 @@ def _install(mode: str, baseline: str | None) -> Session:
     overrides: dict[str, Any] = {"mode": mode, "report": False}
     if baseline is not None:
         overrides["baseline"] = baseline
+    if deep:
+        overrides["deep"] = True
     capture = Capture()
     try:
         runtime.uninstall()
@@ -136,12 +146,12 @@ class Session:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Each test begins with an empty ledger, on a thread whose own code is not judged."""
-        from rasp.model import Mode
-
         pipeline = self._runtime.pipeline
         before = pipeline.config
         allowed = _allowed(item)
         if allowed:
+            from rasp.model import Mode
+
             # By the settings and not by rasp.allow(), which other threads would not see.
             pipeline.config = replace(before, rules={**before.rules, **dict.fromkeys(allowed, Mode.OFF)})
         pipeline.test_thread = threading.get_ident()
@@ -223,8 +233,25 @@ class Session:
         for found, tests in output.get("rasp", ()):
             self._take(finding_from_dict(found), *tests)
 
+    def pytest_report_header(self) -> list[str]:
+        """Says why deep mode does not work here, if it was asked for."""
+        deep = self._runtime.native.deep
+        return [] if deep is None else [f"rasp: {problem}" for problem in deep.problems]
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """What was found, each defect once, the worst first."""
+        """What was found, each defect once, the worst first; what deep mode listed."""
+        self._summary_of_findings(terminalreporter)
+        deep = self._runtime.native.deep
+        calls = [] if deep is None else deep.listed()
+        if calls:
+            from rasp.reporters.native_calls import merged, render_native_calls
+
+            title, *lines = render_native_calls(merged(calls)).splitlines()
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.write_line(line)
+
+    def _summary_of_findings(self, terminalreporter: Any) -> None:
         if not self._found:
             return
         from rasp.reporters.safe import safe_finding

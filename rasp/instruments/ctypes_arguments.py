@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rasp.ledger.native_handles import Handle, epoch_of
+from rasp.ledger.native_handles import Handle, NativeHandle, epoch_of
 
 WORD = 0xFFFF_FFFF_FFFF_FFFF
 _BY_REFERENCE: type = type(ctypes.byref(ctypes.c_int()))
@@ -44,6 +44,8 @@ class Given:
 
 def given(args: Sequence[Any], kwargs: Mapping[str, Any], argtypes: Sequence[Any] | None) -> list[Given]:
     """The arguments that may be handles, in their order."""
+    if args and type(args[0]) is NativeHandle and not kwargs and (len(args) == 1 or _all_text(args[1:])):
+        return [Given(int(args[0]) & WORD, TAGGED, args[0], args[0]._rasp_epoch)]
     types: Sequence[Any] = argtypes or ()
     found = []
     for at, argument in enumerate(args):
@@ -55,6 +57,13 @@ def given(args: Sequence[Any], kwargs: Mapping[str, Any], argtypes: Sequence[Any
         if one is not None:
             found.append(one)
     return found
+
+
+def _all_text(args: Sequence[Any]) -> bool:
+    for argument in args:
+        if type(argument) is not bytes:
+            return False
+    return True
 
 
 def _given(argument: Any, expected: Any, depth: int) -> Given | None:

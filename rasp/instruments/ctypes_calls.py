@@ -17,6 +17,8 @@ from rasp.ledger.native_book import NativeBook
 from rasp.ledger.native_handles import TAG, Call, Handle, NativeHandle
 from rasp.model import Verdict
 
+OUT = 5
+"""Frames of our own between a hook and the app's call, at least: the walk to the app's need not begin before."""
 _PLAIN = (bytes, int, str, type(None))
 _POINTERS = (ctypes.c_void_p, ctypes._Pointer)
 
@@ -68,7 +70,7 @@ class Calls:
         return [one for one in given(args, kwargs, function.argtypes) if one.how in (CELL, RECORD)]
 
     def _acquire(self, role: Role, function: Any, args: Any, before: list[Given], result: Any, late: bool) -> Any:
-        frame = sys._getframe(2)
+        frame = sys._getframe(OUT)
         self._context.judged((), frame, late=late)
         path = self._kit.path(frame)
         made = None
@@ -102,7 +104,7 @@ class Calls:
         return result if made is None else made
 
     def _retain(self, role: Role, function: Any, args: Any, kwargs: Any, result: Any, late: bool) -> Any:
-        path = self._kit.path(sys._getframe(2))
+        path = self._kit.path(sys._getframe(OUT))
         for one in known(self._book, role, given(args, kwargs, function.argtypes))[:1]:
             handle = self._book.retained(NativeUsed(role.library, role.function, one.address, one.epoch, path))
             if handle is not None and result_address(result) == handle.address and isinstance(result, int):
@@ -124,7 +126,7 @@ class Calls:
     def _use(
         self, role: Role, function: Any, args: Any, kwargs: Any, late: bool
     ) -> tuple[Verdict | None, Sequence[Call]]:
-        frame = sys._getframe(2)
+        frame = sys._getframe(OUT)
         calls: list[Call] = []
         facts: list[Fact] = []
         for one in known(self._book, role, given(args, kwargs, function.argtypes)):

@@ -20,7 +20,7 @@ from rasp.instruments.ctypes_arguments import (
     result_address,
     word_at,
 )
-from rasp.instruments.ctypes_calls import Calls, known
+from rasp.instruments.ctypes_calls import OUT, Calls, known
 from rasp.instruments.ctypes_context import Context, refused
 from rasp.instruments.ctypes_quarantine import HeldBack
 from rasp.instruments.ctypes_roles import Role
@@ -74,7 +74,7 @@ class Releases:
         return entered
 
     def _enter(self, role: Role, function: Any, args: Any, kwargs: Any, late: bool) -> Entered | None:
-        frame = sys._getframe(2)
+        frame = sys._getframe(OUT)
         one = self._which(role, given(args, kwargs, function.argtypes))
         if one is None:
             self._say(

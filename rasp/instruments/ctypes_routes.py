@@ -53,31 +53,33 @@ class Routes:
         flags = getattr(kind, "_flags_", _PYTHON_API)
         if flags & _PYTHON_API and not always:
             return
-        # A callback's type is part of the app's own declarations: its objects stay as they are.
-        twin = _twin(kind) if kind.__name__ == "_FuncPtr" else None
-        self._routed[kind] = twin
-        kind.__call__ = self._call(twin)  # type: ignore[method-assign]
+        self._routed[kind] = None
+        kind.__call__ = self._call()  # type: ignore[method-assign]
 
-    def _call(self, twin: type | None) -> Callable[..., Any]:
+    def _call(self) -> Callable[..., Any]:
         handle, resolve = self._handle, self._resolve
 
         def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             try:
                 role = function.__dict__[CACHE]
             except KeyError:
-                role = resolve(function, twin)
+                role = resolve(function)
             if role is None:
                 return base_call(function, *args, **kwargs)
             return handle(role, function, args, kwargs)
 
         return call
 
-    def _resolve(self, function: Any, twin: type | None) -> Any:
+    def _resolve(self, function: Any) -> Any:
         address = ctypes.c_void_p.from_address(ctypes.addressof(function)).value
         role = self._find(address or 0)
         if role is None:
             role = self._beside(function)
-        if role is None and twin is not None:
+        kind = type(function)
+        if role is None and kind in self._routed:
+            twin = self._routed[kind]
+            if twin is None:
+                twin = self._routed[kind] = _twin(kind)
             function.__class__ = twin
         else:
             function.__dict__[CACHE] = role
@@ -106,8 +108,8 @@ class Routes:
 def _twin(kind: Any) -> type:
     """A type like a re-routed one, of the same layout, whose objects are called as ctypes calls them."""
     body = {"_flags_": kind._flags_, "__call__": base_call, "__module__": kind.__module__}
-    if hasattr(kind, "_restype_"):
-        body["_restype_"] = kind._restype_
+    # Read off the body of each class alone: a twin without them would pass every argument as it is.
+    body |= {name: getattr(kind, name) for name in ("_restype_", "_argtypes_") if hasattr(kind, name)}
     made: type = type(kind)(kind.__name__, (kind,), body)
     return made
 

@@ -396,6 +396,20 @@ def test_functions_without_a_role_are_called_as_before(keys):
     assert isinstance(lib.key_plain, lib._FuncPtr)
 
 
+def test_prototype_without_a_role_converts_and_checks_as_before(keys):
+    _, lib = keys
+    prototype = ctypes.CFUNCTYPE(ctypes.c_short, ctypes.c_short)
+    function = prototype(("key_plain", lib))
+    callback = prototype(lambda number: number * 2)
+    for _ in range(3):
+        assert (function(1), callback(2)) == (2, 4)
+        assert function(32_767) == -32_768
+        with pytest.raises(ctypes.ArgumentError):
+            function("text")
+        assert isinstance(function, prototype)
+        assert isinstance(callback, prototype)
+
+
 def test_everything_of_ctypes_is_as_before_after_uninstall(native, load):
     import rasp as public
 

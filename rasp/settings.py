@@ -303,6 +303,13 @@ SETTINGS: Mapping[str, Setting] = {
             int,
         ),
         Setting(
+            "deep",
+            "Deep mode, for tests: list credentials that enter C functions nobody declared (Python 3.12 and newer).",
+            _A_FLAG,
+            a_flag,
+            _flag_text,
+        ),
+        Setting(
             "disabled",
             "Instruments that are not installed, by name (`rasp doctor`).",
             _A_LIST,

@@ -33,7 +33,7 @@ def add(subparsers: Subparsers) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="findings, one JSON object a line")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="findings or events, one JSON object a line")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--output", metavar="FILE", help="write to FILE instead of standard output")
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     findings = aggregate.load(args.files)
     color = args.format == "text" and args.output is None and colours()
-    text = aggregate.render(findings, args.format, color)
+    text = aggregate.render(findings, args.format, color, aggregate.native_calls(args.files))
     if args.output is None:
         print(text, end="")
     else:

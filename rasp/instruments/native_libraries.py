@@ -8,18 +8,24 @@ from typing import Any
 from rasp.declarations import NativeDeclaration
 from rasp.instruments.cffi_native import CffiLibraries, is_cffi_library, library_name
 from rasp.instruments.ctypes_native import NativeHooks
+from rasp.instruments.deep_mode import DeepMode
 from rasp.instruments.extension_modules import ExtensionModules
 from rasp.instruments.native_calls import NativeCalls
 
 
 class NativeLibraries:
-    """Which family a library belongs to, and what is wrong with declarations."""
+    """Which family a library belongs to, and what is wrong with declarations.
+
+    Attributes:
+        deep: deep mode, where it is on.
+    """
 
     def __init__(self, ctypes: NativeHooks, cffi: CffiLibraries, modules: ExtensionModules, calls: NativeCalls) -> None:
         self._ctypes = ctypes
         self._cffi = cffi
         self._modules = modules
         self._calls = calls
+        self.deep: DeepMode | None = None
 
     @property
     def problems(self) -> list[str]:
@@ -28,6 +34,8 @@ class NativeLibraries:
 
     def problems_of(self, instrument: str) -> tuple[str, ...]:
         """What ``rasp doctor`` shows at an instrument."""
+        if instrument == "deep_mode" and self.deep is not None:
+            return tuple(self.deep.problems)
         if instrument == "ctypes":
             ours = tuple(f"{library}: declared in [[native]]" for library in self._calls.libraries)
             return tuple(problem for problem in self._ctypes.problems if not problem.startswith(ours))

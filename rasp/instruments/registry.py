@@ -7,6 +7,7 @@ from rasp.instruments import (
     cffi_native,
     cryptography_keys,
     ctypes_native,
+    deep_mode,
     extension_modules,
     flask_app,
     flask_caching_caches,
@@ -50,6 +51,11 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
     extensions, modules = extension_modules.instrument(kit, calls, objects)
     material = KeyMaterial(kit)
     depth, holders = Local(Depth), cachelib_caches.Holders()
+    libraries = NativeLibraries(native_hooks, cffi_libraries, modules, calls)
+    deep = []
+    if kit.config.deep:
+        instrument, libraries.deep = deep_mode.instrument(kit, calls)
+        deep.append(instrument)
     return [
         flask_app.instrument(kit),
         flask_g.instrument(kit),
@@ -66,4 +72,5 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
         cffi,
         extensions,
         *(entry for family in KEY_FAMILIES for entry in family(kit, material)),
-    ], NativeLibraries(native_hooks, cffi_libraries, modules, calls)
+        *deep,
+    ], libraries

@@ -17,8 +17,8 @@ from rasp.runtime import Runtime
 USED = (
     "wsgi.", "record", "servers.app", "flask.routed", "flask.g.create", "flask.g.set", "flask.g.remove",
     "logging.format", "logging.handle", "structlog.", "loguru.", "opentelemetry.", "cachelib.", "flask_caching.",
-    "pyjwt.", "api.", "install.flask", "install.logging", "install.structlog", "install.loguru", "install.opentelemetry",
-    "install.pyjwt", "install.cachelib", "install.wsgiref",
+    "pyjwt.", "api.", "install.flask", "install.logging", "install.structlog", "install.loguru",
+    "install.opentelemetry", "install.pyjwt", "install.cachelib", "install.wsgiref",
 )  # fmt: skip
 """The hooks of what the app uses: each must be reached. All others are made to fail too, reached or not."""
 

@@ -1,25 +1,32 @@
-"""The public functions and classes, on top of the runtime of this process."""
+"""The public functions and classes, on top of the runtime of this process.
+
+Importing them imports no stage: the runtime comes with ``install``, and until then they do nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rasp import runtime as process
 from rasp.config import Config, load
 from rasp.declarations import NativeDeclaration
 from rasp.errors import ConfigError, NotConfigured
-from rasp.instruments.kit import caller, obey
-from rasp.instruments.native_libraries import name_of
 from rasp.ledger.allowance import ALLOWED
-from rasp.ledger.events import Held, HoldReleased, HoldUsed
-from rasp.ledger.fingerprints import fingerprinter
-from rasp.ledger.scopes import RequestScope
 from rasp.model import Credential, Finding, Kind
-from rasp.rules.table import find
-from rasp.runtime import Runtime
-from rasp.sources.wsgi import WSGIApp
+
+if TYPE_CHECKING:
+    from rasp.runtime import Runtime
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def _installed() -> Runtime | None:
+    """The runtime of this process, if one is installed and not off."""
+    module = sys.modules.get("rasp.runtime")
+    found: Runtime | None = None if module is None else module.active()
+    return found
 
 
 def install(config: Config | Mapping[str, Any] | None = None) -> None:
@@ -31,12 +38,16 @@ def install(config: Config | Mapping[str, Any] | None = None) -> None:
     Raises:
         ConfigError: a setting is unknown, of the wrong type or out of range.
     """
-    process.install(config if isinstance(config, Config) or config is None else load(config))
+    from rasp import runtime
+
+    runtime.install(config if isinstance(config, Config) or config is None else load(config))
 
 
 def uninstall() -> None:
     """Takes every wrapper back and closes the reports."""
-    process.uninstall()
+    module = sys.modules.get("rasp.runtime")
+    if module is not None:
+        module.uninstall()
 
 
 class Middleware:
@@ -46,7 +57,7 @@ class Middleware:
         self.wsgi_app = wsgi_app
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        installed = process.active()
+        installed = _installed()
         if installed is None:
             return self.wsgi_app(environ, start_response)
         return installed.door.serve(self.wsgi_app, environ, start_response)
@@ -89,7 +100,7 @@ def track(value: str, kind: str = "custom") -> Credential | None:
         ConfigError: the kind is unknown.
     """
     wanted = _kind(kind)
-    installed = process.active()
+    installed = _installed()
     if installed is None:
         return None
     live = installed.guard.protect("api.track", installed.ledger.track)(value, wanted)
@@ -102,17 +113,17 @@ class hold:  # noqa: N801 - a function that is a context manager too
     def __init__(self, value: str, slot: str) -> None:
         self._value = value
         self._slot = slot
-        _handle("api.hold", Held, value, slot)
+        _handle("api.hold", "Held", value, slot)
 
     def use(self) -> None:
         """The holder uses the credential; after its release that is a finding (CWE-672)."""
-        _handle("api.use", HoldUsed, self._value, self._slot)
+        _handle("api.use", "HoldUsed", self._value, self._slot)
 
     def __enter__(self) -> hold:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _handle("api.release", HoldReleased, self._value, self._slot)
+        _handle("api.release", "HoldReleased", self._value, self._slot)
 
     def __repr__(self) -> str:
         return "<rasp.hold>"
@@ -120,19 +131,24 @@ class hold:  # noqa: N801 - a function that is a context manager too
 
 def release(value: str, slot: str) -> None:
     """The app's own holder gave a credential back; a second time is a finding (CWE-1341)."""
-    _handle("api.release", HoldReleased, value, slot)
+    _handle("api.release", "HoldReleased", value, slot)
 
 
-def _handle(name: str, event: Callable[..., object], value: str, slot: str) -> None:
-    installed = process.active()
+def _handle(hook: str, event: str, value: str, slot: str) -> None:
+    """Takes an explicit hold's event, by the name of its class, through the pipeline."""
+    installed = _installed()
     if installed is None:
         return
-    frame = caller(2)
+    from rasp.instruments.kit import obey
+    from rasp.ledger import events
+
+    frame = sys._getframe(2)
 
     def run() -> Any:
-        return installed.pipeline.handle(event(value, slot, installed.ledger.places.path(frame)))
+        path = installed.ledger.places.path(frame)
+        return installed.pipeline.handle(getattr(events, event)(value, slot, path))
 
-    obey(installed.guard.protect(name, run)())
+    obey(installed.guard.protect(hook, run)())
 
 
 def fingerprint(value: str, digits: int = 32) -> str:
@@ -146,10 +162,12 @@ def fingerprint(value: str, digits: int = 32) -> str:
         NotConfigured: ``fingerprint_key`` is not set.
         ValueError: ``digits`` is out of range.
     """
-    installed = process.active()
+    installed = _installed()
     key = installed.config.fingerprint_key if installed is not None else load().fingerprint_key
     if key is None:
         raise NotConfigured("rasp.fingerprint needs the setting fingerprint_key: any secret text of 16 bytes or more")
+    from rasp.ledger.fingerprints import fingerprinter
+
     name = fingerprinter(key.encode("utf-8"), digits)(value)
     if installed is not None:
         live = installed.ledger.values.get(value)
@@ -179,9 +197,11 @@ def native_library(
     Raises:
         ConfigError: it has no function of that name, a function cannot have its role, or ``lib`` is no library.
     """
-    installed = process.active()
+    installed = _installed()
     if installed is None:
         return
+    from rasp.instruments.native_libraries import name_of
+
     declaration = NativeDeclaration(
         name_of(lib), tuple(acquire), tuple(retain), tuple(use), tuple(release), thread_safe
     )
@@ -201,10 +221,12 @@ def scope(name: str) -> Iterator[None]:
     Args:
         name: how it is called in reports, in place of a route.
     """
-    installed = process.active()
+    installed = _installed()
     if installed is None:
         yield
         return
+    from rasp.ledger.scopes import RequestScope
+
     unit = RequestScope("OTHER", None)
     unit.route = name
     token = installed.ledger.scopes.current.set(unit)
@@ -232,6 +254,8 @@ def allow(*rules: str, reason: str) -> Iterator[None]:
     """
     if not reason.strip():
         raise ValueError("rasp.allow needs a reason")
+    from rasp.rules.table import find
+
     token = ALLOWED.set(ALLOWED.get() | {find(rule).name for rule in rules})
     try:
         yield
@@ -241,5 +265,5 @@ def allow(*rules: str, reason: str) -> Iterator[None]:
 
 def findings() -> list[Finding]:
     """This process's findings so far, each defect once with its count."""
-    installed: Runtime | None = process.active()
+    installed = _installed()
     return [] if installed is None else installed.counting.snapshot()

@@ -98,6 +98,7 @@ class Runtime:
         self.guard.stop()
         self.close()
         atexit.unregister(self._exit)
+        atexit.unregister(self.recorder.drain)
 
     def _exit(self) -> None:
         """The process ends: what is still held is told, then everything is written."""

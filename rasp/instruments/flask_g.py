@@ -54,7 +54,7 @@ class GDict(dict[str, Any]):
                 obey(verdict)
         super().__delitem__(name)
 
-    def pop(self, name: str, default: Any = _MISSING) -> Any:  # type: ignore[override]
+    def pop(self, name: str, default: Any = _MISSING) -> Any:
         existed = name in self
         if name in self.epochs:
             obey(self._hooks.removed(self, name, existed, not existed and default is _MISSING, caller()))

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from rasp.instruments.kit import Kit, caller
 from rasp.ledger.events import Exposed
@@ -238,9 +238,9 @@ class LoggingHooks:
 
 
 @functools.lru_cache(maxsize=256)
-def is_not_final(handler: type) -> bool:
+def is_not_final(handler: Hashable) -> bool:
     """Whether what a handler of this class renders is rendered again elsewhere."""
-    return any(cls.__name__ in _NOT_FINAL for cls in handler.__mro__)
+    return any(cls.__name__ in _NOT_FINAL for cls in cast("type", handler).__mro__)
 
 
 def is_copy_for_tests(handler: Any, name: str) -> bool:

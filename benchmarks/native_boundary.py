@@ -2,8 +2,8 @@
 
     python benchmarks/native_boundary.py [--rounds N]
 
-Both are measured in one process, in turns: rasp is installed and uninstalled for each round, and the smallest time of all
-rounds counts. Needs gcc.
+Both are measured in one process, in turns: rasp is installed and uninstalled for each round, and the smallest time
+of all rounds counts. Needs gcc.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def main() -> None:
                 best[name, installed] = min(took, best.get((name, installed), took))
             if installed:
                 rasp.uninstall()
-    print(f"CPython {platform.python_version()}, {rounds} rounds of {TURNS:,} turns, thread CPU time of the best round\n")
+    print(
+        f"CPython {platform.python_version()}, {rounds} rounds of {TURNS:,} turns, thread CPU time of the best round\n"
+    )
     print(f"{'':28}{'without':>12}{'with rasp':>12}{'ratio':>8}")
     for name in measured:
         without, inside = best[name, False], best[name, True]

@@ -60,10 +60,7 @@ def given(args: Sequence[Any], kwargs: Mapping[str, Any], argtypes: Sequence[Any
 
 
 def _all_text(args: Sequence[Any]) -> bool:
-    for argument in args:
-        if type(argument) is not bytes:
-            return False
-    return True
+    return all(type(argument) is bytes for argument in args)
 
 
 def _given(argument: Any, expected: Any, depth: int) -> Given | None:

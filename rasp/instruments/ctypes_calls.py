@@ -46,7 +46,7 @@ class Calls:
 
     def gave(self, role: Role, function: Any, args: Any, before: list[Given], result: Any) -> Any:
         """A function has given out a handle, by its result or into an argument; returns what the app gets."""
-        made = self._context.hooked(self._acquired, role, function, args, before, result)
+        made = self._context.hooked(self._acquired, role, function, args, (before, result))
         return result if made is None else made
 
     def _acquire_checked(self, role: Role, function: Any, args: Any, kwargs: Any, before: list[Given]) -> Any:
@@ -62,14 +62,15 @@ class Calls:
             return result
         if isinstance(result, (int, *_POINTERS)):
             return self.gave(role, function, args, before, result)
-        self._context.hooked(self._acquired, role, function, args, before, seen[0])
+        self._context.hooked(self._acquired, role, function, args, (before, seen[0]))
         return result
 
     def _cells(self, function: Any, args: Any, kwargs: Any, late: bool) -> list[Given]:
         """What the arguments of an acquire hold before the call; only those that may receive a handle."""
         return [one for one in given(args, kwargs, function.argtypes) if one.how in (CELL, RECORD)]
 
-    def _acquire(self, role: Role, function: Any, args: Any, before: list[Given], result: Any, late: bool) -> Any:
+    def _acquire(self, role: Role, function: Any, args: Any, outcome: tuple[list[Given], Any], late: bool) -> Any:
+        before, result = outcome
         frame = sys._getframe(OUT)
         self._context.judged((), frame, late=late)
         path = self._kit.path(frame)
@@ -100,12 +101,12 @@ class Calls:
     def retain(self, role: Role, function: Any, args: Any, kwargs: Any) -> Any:
         """Calls a function that adds an owner to a handle; it is a use too."""
         result = self.use(role, function, args, kwargs)
-        made = self._context.hooked(self._retained, role, function, args, kwargs, result)
+        made = self._context.hooked(self._retained, role, function, (*args, *kwargs.values()), result)
         return result if made is None else made
 
-    def _retain(self, role: Role, function: Any, args: Any, kwargs: Any, result: Any, late: bool) -> Any:
+    def _retain(self, role: Role, function: Any, args: Any, result: Any, late: bool) -> Any:
         path = self._kit.path(sys._getframe(OUT))
-        for one in known(self._book, role, given(args, kwargs, function.argtypes))[:1]:
+        for one in known(self._book, role, given(args, {}, function.argtypes))[:1]:
             handle = self._book.retained(NativeUsed(role.library, role.function, one.address, one.epoch, path))
             if handle is not None and result_address(result) == handle.address and isinstance(result, int):
                 return NativeHandle.of(int(result), handle)

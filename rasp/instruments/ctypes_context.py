@@ -1,4 +1,4 @@
-"""Where a call of a foreign function stands: in a callback, in a finaliser, before an ``errcheck``, inside rasp's work."""
+"""Where a call of a foreign function stands: in a callback, a finaliser, before an ``errcheck``, amid rasp's work."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Context:
             busy.now = late
 
     def judged(self, facts: Sequence[Fact], frame: FrameType, *, late: bool) -> Verdict | None:
-        """What is to happen now. Out of callbacks and finalisers nothing is raised; amid rasp's work nothing is reported."""
+        """What is to happen now. Callbacks and finalisers raise nothing; amid rasp's own work nothing is reported."""
         if not late:
             waiting = self._book.deferred()
             if waiting:

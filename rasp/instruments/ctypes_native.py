@@ -1,9 +1,9 @@
 """ctypes: functions that a configuration declares to acquire, retain, use or release a native handle.
 
-Calls are re-routed by the types of function objects (``ctypes_routes``) and told apart by the function's address, however
-it was reached: attributes, aliases, prototypes, ``lib["f"]``, another library's object. Without a declaration nothing is
-re-routed. With one, libc's ``malloc``, ``calloc``, ``realloc``, ``strdup`` and ``free`` are followed too. A number that
-is a handle comes back as an ``int`` that carries its epoch. Not seen: C calling C.
+Calls are re-routed by the types of function objects (``ctypes_routes``) and told apart by the function's address,
+however it was reached: attributes, aliases, prototypes, ``lib["f"]``, another library's object. Without a declaration
+nothing is re-routed. With one, libc's ``malloc``, ``calloc``, ``realloc``, ``strdup`` and ``free`` are followed too. A
+number that is a handle comes back as an ``int`` that carries its epoch. Not seen: C calling C.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class NativeHooks:
-    """The way to the declared libraries of ctypes; what they need is imported when ctypes is, with the first of them."""
+    """The way to the declared libraries of ctypes; what they need is imported with the first of them."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit

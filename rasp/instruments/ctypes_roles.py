@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rasp.declarations import NativeDeclaration
-from rasp.instruments.ctypes_native import stems as stems
+from rasp.instruments.ctypes_native import stems
 
 ALLOCATOR = NativeDeclaration(
     "libc", acquire=("malloc", "calloc", "strdup", "strndup", "aligned_alloc"), release=("free",)
@@ -77,7 +77,7 @@ class Roles:
         for function, does in (*declared_roles(ALLOCATOR), (REALLOC, REALLOC)):
             address = address_of_function(process, function)
             if address is not None:
-                self.by_address.setdefault(address, Role("libc", function, does, None, True, True))
+                self.by_address.setdefault(address, Role("libc", function, does, quarantine=True, memory=True))
 
     def never_loaded(self, declared: tuple[NativeDeclaration, ...]) -> list[str]:
         """Declared libraries that this process has not loaded."""
@@ -118,3 +118,6 @@ def address_of_function(library: Any, name: str) -> int | None:
     except (AttributeError, ValueError):
         return None
     return ctypes.c_void_p.from_address(ctypes.addressof(function)).value
+
+
+__all__ = ["ALLOCATOR", "REALLOC", "Role", "Roles", "address_of_function", "declared_roles", "stems"]

@@ -1,7 +1,8 @@
 """Re-routes calls of foreign functions: the types that ctypes makes them of get a ``__call__`` of ours.
 
-That reaches every function object there is, cached or not, of whatever library, and leaves it real. A function that turns
-out to have no role is moved to a twin of its type that has ctypes' own ``__call__`` back, and costs nothing from then on.
+That reaches every function object there is, cached or not, of whatever library, and leaves it real. A function that
+turns out to have no role is moved to a twin of its type that has ctypes' own ``__call__`` back, and costs nothing from
+then on.
 """
 
 from __future__ import annotations

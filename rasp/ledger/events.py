@@ -244,8 +244,8 @@ class NativeUsed(NamedTuple):
 class NativeReleasing(NamedTuple):
     """A native function is about to release a handle.
 
-    ``declared``: it is no libc function that also serves others. ``raisable``: an exception would reach the app's code,
-    which it would not from a destructor or a C callback.
+    ``declared``: it is no libc function that also serves others. ``raisable``: an exception would reach the app's
+    code, which it would not from a destructor or a C callback.
     """
 
     library: str

@@ -2,8 +2,8 @@
 
 What an instrument of a native library (ctypes, cffi, C extensions) does, in this order:
 
-- an acquire: ``acquired`` after the call; give the app ``NativeHandle.of(...)`` or tag its pointer object (``TAG``) with
-  the handle that comes back, so that a stale copy is told from the next owner of the address;
+- an acquire: ``acquired`` after the call; give the app ``NativeHandle.of(...)`` or tag its pointer object (``TAG``)
+  with the handle that comes back, so that a stale copy is told from the next owner of the address;
 - a retain: ``retained`` after the call;
 - a use: ``enter`` before the call, ``leave`` after it, whatever happened (``used`` where there is no after);
 - a release: ``releasing`` before the call, since other threads run during it; then ``released`` with its result, or

@@ -1,8 +1,8 @@
 """When two requests have one native handle at once (DESIGN 3.4). Pure.
 
-A handle that was acquired outside requests counts as shared, and so does one declared ``thread_safe = true``, except that
-nobody may release it while another request's call runs. ``thread_safe = false`` forbids overlapping calls everywhere.
-Where the owner of a call is unknown (a pool's thread does not carry the request), nothing is raised.
+A handle that was acquired outside requests counts as shared, and so does one declared ``thread_safe = true``, except
+that nobody may release it while another request's call runs. ``thread_safe = false`` forbids overlapping calls
+everywhere. Where the owner of a call is unknown (a pool's thread does not carry the request), nothing is raised.
 """
 
 from __future__ import annotations

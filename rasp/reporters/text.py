@@ -37,7 +37,7 @@ _DONE = {
 _NATIVE_ADVICE = {
     "double-release": "let one place own the handle, and take it off g or set it to None before its release; ",
     "use-after-release": "release the handle after its last use, or give the later code a handle of its own; ",
-    "release-without-acquire": "release only what the declared acquire functions gave out, or declare the missing one; ",
+    "release-without-acquire": "release only what a declared acquire function gave out, or declare the missing one; ",
     "never-released": "release the handle in a teardown function or a finally; ",
     "concurrent-reuse": "give each request a handle of its own, or guard the shared one with a lock; ",
 }

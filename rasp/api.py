@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rasp.allowance import ALLOWED
 from rasp.config import Config, load
 from rasp.declarations import NativeDeclaration
 from rasp.errors import ConfigError, NotConfigured
-from rasp.ledger.allowance import ALLOWED
 from rasp.model import Credential, Finding, Kind
 
 if TYPE_CHECKING:
@@ -205,13 +205,12 @@ def native_library(
     declaration = NativeDeclaration(
         name_of(lib), tuple(acquire), tuple(retain), tuple(use), tuple(release), thread_safe
     )
-    before = len(installed.native.problems)
     try:
-        installed.native.declare(lib, declaration)
+        wrong = installed.native.declare(lib, declaration)
     except TypeError as error:
         raise ConfigError(f"rasp.native_library: {error}") from None
-    if len(installed.native.problems) > before:
-        raise ConfigError(installed.native.problems[-1])
+    if wrong:
+        raise ConfigError(wrong[0])
 
 
 @contextlib.contextmanager

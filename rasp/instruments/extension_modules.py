@@ -150,12 +150,11 @@ class ExtensionModules:
         pairs: list[tuple[object, object]] = []
         for role in self._calls.roles(declaration):
             made: list[tuple[object, object]] = []
-            point = PatchPoint(module.__name__, *self._maker(module, role, made))
             try:
-                patches = apply(module, [point])
+                patches = self._applied(module, role, made)
             except MissingPoint:
                 self._calls.problem(f"{role.library} has no {role.function}: check its name in [[native]]")
-            except TypeError as error:
+            except (TypeError, AttributeError) as error:
                 self._calls.problem(f"{role.library}: {role.function} cannot be reached: {_why(error)}")
             else:
                 self._patches += patches
@@ -163,29 +162,36 @@ class ExtensionModules:
         rebind(pairs)
         self._pairs += pairs
 
-    def _maker(self, module: ModuleType, role: Role, made: list[tuple[object, object]]) -> tuple[str, Any]:
-        """The path of a patch point, and what makes its replacement."""
-        path = role.function
+    def _applied(self, module: ModuleType, role: Role, made: list[tuple[object, object]]) -> list[Patch]:
         target: Any = module
-        for name in path.split("."):
+        for name in role.function.split("."):
             target = getattr(target, name, None)
         if isinstance(target, type):
-            own = "__init__" if "__init__" in target.__dict__ else "__new__"
-            path = f"{path}.{own}"
+            return [self._construction(target, role)]
+        return apply(module, [PatchPoint(module.__name__, role.function, self._maker(role, made))])
+
+    def _construction(self, target: type, role: Role) -> Patch:
+        """A class: seen in its ``__init__``. A ``__new__`` in C refuses to be called through one in Python."""
+        own = "__init__" in vars(target)
+        before: Any = target.__init__  # type: ignore[misc]
+        original = vars(target)["__init__"] if own else None if before is object.__init__ else before
+        replacement = self._constructor(original, role)
+        target.__init__ = replacement  # type: ignore[misc]
+        return Patch(target, "__init__", original, not own, replacement)
+
+    def _maker(self, role: Role, made: list[tuple[object, object]]) -> Any:
+        """What makes the replacement of a function or method."""
 
         def make(original: Any) -> Any:
             if not callable(original) and not hasattr(original, "__get__"):
                 raise TypeError("it is no function")
-            if path.endswith(".__init__"):
-                return self._constructor(original, role)
             if type(original).__name__ == "classmethod_descriptor":
-                bound = _of_class(original)
-                return classmethod(self._calls.wrapper(bound, role, self.handles))
+                return classmethod(self._calls.wrapper(_of_class(original), role, self.handles))
             wrapper = self._calls.wrapper(original, role, self.handles)
             made.append((original, wrapper))
-            return staticmethod(wrapper) if path.endswith(".__new__") else wrapper
+            return wrapper
 
-        return path, make
+        return make
 
     def _constructor(self, original: Any, role: Role) -> Any:
         wrapper = self._calls.wrapper(_returning_self(original), role, self.handles)
@@ -219,13 +225,14 @@ def _of_class(original: Any) -> Any:
 
 def _returning_self(original: Any) -> Any:
     def construct(self: Any, *args: Any, **kwargs: Any) -> Any:
-        original(self, *args, **kwargs)
+        if original is not None:
+            original(self, *args, **kwargs)
         return self
 
     return construct
 
 
-def _why(error: TypeError) -> str:
+def _why(error: Exception) -> str:
     text = str(error)
     if "immutable type" in text or "can't set attributes" in text or "cannot set" in text:
         return "its class is a static type or a cdef class, which refuses attributes; declare a function of the module"

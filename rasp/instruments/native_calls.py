@@ -73,6 +73,7 @@ class NativeCalls:
 
     Attributes:
         problems: what is wrong with declarations, for ``rasp doctor``.
+        latest: the same, also what was known before.
         libraries: names of the declared libraries that were found.
         originals: each wrapped function, by its id, with its role and family: what an alias still calls.
         quiet: for each wrapper of a release, the one that may not raise: for destructors.
@@ -82,6 +83,7 @@ class NativeCalls:
         self._kit = kit
         self.native = kit.ledger.native
         self.problems: list[str] = []
+        self.latest: list[str] = []
         self.libraries: set[str] = set()
         self.originals: dict[int, tuple[object, Role, Handles]] = {}
         self.quiet: dict[Wrapper, Wrapper] = {}
@@ -96,7 +98,9 @@ class NativeCalls:
         self._rolled_back = kit.hook("native.roll_back", self.native.roll_back)
 
     def problem(self, text: str) -> None:
-        """Something is wrong with a declaration; said once."""
+        """Something is wrong with a declaration; kept once."""
+        self.latest.append(text)
+        del self.latest[:-100]
         if text not in self.problems:
             self.problems.append(text)
 

@@ -45,29 +45,36 @@ class NativeLibraries:
         """The process ends: the releases that were put off are made."""
         self._ctypes.flush()
 
-    def declare(self, lib: Any, declaration: NativeDeclaration) -> None:
-        """Gives the functions of a loaded library their roles.
+    def declare(self, lib: Any, declaration: NativeDeclaration) -> list[str]:
+        """Gives the functions of a loaded library their roles; returns what is wrong with that.
 
         Raises:
             TypeError: it is no library of ``ctypes`` or cffi, and no module.
         """
-        if isinstance(lib, ModuleType):
+        self._calls.latest.clear()
+        known = self._ctypes.problems
+        if is_cffi_library(lib):  # first, for such a lib says that it is a module
+            self._cffi.declare(lib, declaration)
+        elif isinstance(lib, ModuleType):
             inner = getattr(lib, "lib", None)
             if hasattr(lib, "ffi") and is_cffi_library(inner):
                 self._cffi.declare(inner, declaration)
             else:
                 self._modules.declare(lib, declaration)
-        elif is_cffi_library(lib):
-            self._cffi.declare(lib, declaration)
         elif hasattr(lib, "_FuncPtr"):
             self._ctypes.declare(lib, declaration)
         else:
             raise TypeError(f"a ctypes or cffi library or a module is wanted, not {type(lib).__name__}")
+        return [*self._calls.latest, *(problem for problem in self._ctypes.problems if problem not in known)]
 
 
 def name_of(lib: Any) -> str:
     """What a library is called in reports: its file's name without suffix, or the module's."""
-    if isinstance(lib, ModuleType):
+    name: object
+    if is_cffi_library(lib):
+        name = library_name(lib)
+    elif isinstance(lib, ModuleType):
         return lib.__name__
-    name = library_name(lib) if is_cffi_library(lib) else getattr(lib, "_name", None)
+    else:
+        name = getattr(lib, "_name", None)
     return str(name or "libc").rpartition("/")[2].partition(".so")[0]

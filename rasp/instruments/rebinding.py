@@ -19,9 +19,9 @@ def rebind(pairs: Iterable[tuple[object, object]]) -> int:
     changed = 0
     modules: tuple[object, ...] = tuple(sys.modules.values())
     for module in modules:
-        if not isinstance(module, ModuleType):  # anything can be put into sys.modules
+        if not issubclass(type(module), ModuleType):  # anything can stand there, and say it were a module
             continue
-        names = vars(module)
+        names: dict[str, object] = vars(module)
         for name, value in tuple(names.items()):
             pair = by_id.get(id(value))
             if pair is not None and value is pair[0]:

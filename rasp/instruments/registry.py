@@ -69,8 +69,8 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
         flask_caching_caches.instrument(kit, depth, holders),
         pyjwt.instrument(kit),
         native,
-        cffi,
-        extensions,
         *(entry for family in KEY_FAMILIES for entry in family(kit, material)),
+        cffi,
+        extensions,  # what it wraps others may have wrapped before: it is taken back first
         *deep,
     ], libraries

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from rasp.allowance import ALLOWED
 from rasp.config import Config
 from rasp.errors import RaspViolation
-from rasp.ledger.allowance import ALLOWED
 from rasp.ledger.events import Exposed
 from rasp.ledger.facts import Fact, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
 from rasp.ledger.hold_book import HOLDER as APP_HOLDER

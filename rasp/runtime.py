@@ -95,8 +95,8 @@ class Runtime:
     def stop(self) -> None:
         """Takes everything back and closes the reports."""
         self._installer.uninstall()
-        self.guard.stop()
         self.close()
+        self.guard.stop()
         atexit.unregister(self._exit)
         atexit.unregister(self.recorder.drain)
 

@@ -14,7 +14,7 @@ import rasp
 PACKAGE = Path(rasp.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
-    ("model", "errors"),
+    ("model", "errors", "allowance"),
     ("declarations", "settings", "config"),
     ("ledger",),
     ("rules",),

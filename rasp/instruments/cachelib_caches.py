@@ -20,6 +20,7 @@ _CLASSES = {
     "cachelib.base": ("BaseCache", "NullCache"),
     "cachelib.simple": ("SimpleCache",),
     "cachelib.file": ("FileSystemCache",),
+    "cachelib.redis_base": ("BaseRedisCache",),
     "cachelib.redis": ("RedisCache",),
     "cachelib.memcached": ("MemcachedCache",),
     "cachelib.uwsgi": ("UWSGICache",),

@@ -55,9 +55,9 @@ class CacheHooks:
         self._looked = kit.hook(f"{name}.look", self.looked)
 
     def stored(self, cache: Any, names: Iterable[Any]) -> Any:
-        """Entries were stored; the first verdict that raises counts."""
+        """Entries were stored; the first verdict that raises counts. A cache that keeps nothing stores nothing."""
         holder, path, frame = self._holder(cache), None, None
-        for name in names:
+        for name in names if holder.name != "cachelib.null" else ():
             text = as_text(name)
             if text is None:
                 continue

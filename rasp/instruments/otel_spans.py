@@ -10,8 +10,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from rasp.allowance import ALLOWED
 from rasp.instruments.kit import Kit, caller
-from rasp.ledger.allowance import ALLOWED
 from rasp.ledger.events import Exposed
 from rasp.ledger.live import Hit
 from rasp.ledger.places import CallPath

@@ -159,7 +159,7 @@ class LoggingHooks:
 
     def rendered(self, handler: Any, record: Any, text: Any) -> str | None:
         """A handler's final text; what it should write instead, if anything."""
-        if not isinstance(text, str) or is_not_final(type(handler)):
+        if not isinstance(text, str) or is_not_final(handler.__class__):
             return None
         self._state.formatted = True
         hits, scope = self._hits(record, text)
@@ -169,7 +169,7 @@ class LoggingHooks:
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
-        if self._state.formatted or is_not_final(type(handler)):
+        if self._state.formatted or is_not_final(handler.__class__):
             return
         text = record.getMessage()
         hits, scope = self._hits(record, text)

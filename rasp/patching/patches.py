@@ -110,7 +110,7 @@ def _apply_one(module: ModuleType, point: PatchPoint) -> Patch | None:
     if inherited and parent is not None and not point.own_only:
         found = _inherited(parent, attribute)
     if found is _MISSING:
-        if point.optional or point.own_only:
+        if point.optional or (point.own_only and parent is not None):
             return None
         raise MissingPoint(f"{point.module}.{point.path}")
     raw = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found

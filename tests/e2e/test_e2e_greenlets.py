@@ -12,12 +12,7 @@ KEY = "rk_6ZbTw9KxQs3LmVd7RnHy4GcJpFa2"
     "worker",
     [
         "gthread",
-        pytest.param(
-            "gevent",
-            marks=pytest.mark.xfail(
-                strict=True, reason="what a hook keeps per thread was made before gevent patched: greenlets share it"
-            ),
-        ),
+        "gevent",
     ],
 )
 def test_strict_fails_the_request_that_leaks_and_not_the_one_beside_it(tmp_path, worker):

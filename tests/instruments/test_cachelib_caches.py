@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from cache_contract import SLOT, CacheContract
 from cachelib import FileSystemCache, NullCache, SimpleCache
 from contract import KEY, flask_app
@@ -24,19 +23,16 @@ class TestFileSystemCache(CacheContract):
         return FileSystemCache(str(folder / "cache"))
 
 
-class TestNullCache(CacheContract):
-    """It keeps nothing and answers ``True`` to every delete."""
+def test_a_cache_that_keeps_nothing_stores_nothing_under_a_raw_key(install_rasp):
+    installed = install_rasp(record=True)
+    cache, app = NullCache(), flask_app()
 
-    holder = "cachelib.null"
-    remembers = False
+    @app.get("/")
+    def view():
+        return {"said": [cache.set(KEY, 1), cache.get(KEY), cache.delete(KEY)]}
 
-    def make(self, folder, app):
-        return NullCache()
-
-    def raises(self, subject):
-        with pytest.raises(TypeError) as caught:
-            subject.cache.set()
-        return None, caught.value
+    assert call(app, "/", {"X-API-Key": KEY}).body == b'{"said":[true,null,true]}\n'
+    assert installed.judged() == []
 
 
 class Counting(SimpleCache):

@@ -38,7 +38,6 @@ def test_off_patches_nothing(project, options):
     project.run(*options).assert_outcomes(passed=1)
 
 
-@pytest.mark.xfail(reason="importing rasp.pytest_plugin imports rasp, whose public functions import the runtime")
 def test_off_imports_nothing_of_the_runtime(project):
     project.pytester.makepyfile(test_off=NOT_IMPORTED)
     project.run("--rasp=off").assert_outcomes(passed=1)

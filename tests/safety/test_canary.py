@@ -213,7 +213,7 @@ class Canary:
             kind = type(entry)
             if kind is GDict:
                 continue  # flask.g's own dict
-            if (getattr(kind, "__module__", None) or "").startswith("rasp.") and not isinstance(
+            if str(getattr(kind, "__module__", None)).startswith("rasp.") and not isinstance(
                 entry, types.ModuleType
             ):
                 with contextlib.suppress(ReferenceError):

@@ -24,7 +24,7 @@ RUN_KEY = "_RASP_RUN_KEY"
 """Internal variable: hex of the fingerprint key that a ``rasp run`` shares with its children."""
 
 RUN_FOLDER = "_RASP_RUN_FOLDER"
-"""Internal variable: the folder in which the processes of one ``rasp run`` say that they started and what they found."""
+"""Internal variable: the folder in which the processes of a ``rasp run`` say that they started and what they found."""
 
 INTERNAL = frozenset({"RASP_BOOTSTRAP"})
 

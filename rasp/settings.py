@@ -39,7 +39,7 @@ class Setting:
             return self.accept(value)
         except (ValueError, TypeError, KeyError) as error:
             shown = "(hidden)" if self.name == "fingerprint_key" else repr(value)[:80]
-            detail = f" ({error})" if isinstance(error, ConfigDetail) else ""
+            detail = f" ({error})" if isinstance(error, DetailError) else ""
             raise ConfigError(
                 f"{origin}: {self.name} = {shown} is not allowed{detail}; allowed: {self.allowed}"
             ) from None
@@ -55,7 +55,7 @@ class Setting:
         return self.check(value, origin)
 
 
-class ConfigDetail(ValueError):
+class DetailError(ValueError):
     """Says which part of a value is wrong."""
 
 
@@ -70,7 +70,7 @@ def rule_modes(value: Any) -> dict[str, Mode]:
         raise TypeError
     for name in value:
         if name not in RULE_NAMES:
-            raise ConfigDetail(f"{name!r} is no rule; known are {', '.join(RULE_NAMES)}")
+            raise DetailError(f"{name!r} is no rule; known are {', '.join(RULE_NAMES)}")
     return {str(name): a_mode(mode) for name, mode in value.items()}
 
 
@@ -83,7 +83,7 @@ def a_text(value: Any) -> str:
 def a_key(value: Any) -> str:
     text = a_text(value)
     if len(text.encode()) < 16:
-        raise ConfigDetail("shorter than 16 bytes")
+        raise DetailError("shorter than 16 bytes")
     return text
 
 
@@ -120,10 +120,10 @@ def credential_sources(value: Any) -> tuple[CredentialSource, ...]:
     for entry in _tables(value, ("source", "kind")):
         place, _, name = a_text(entry.get("source")).partition(":")
         if place not in PLACES or not name:
-            raise ConfigDetail(f"source = {entry.get('source')!r}: a place ({', '.join(PLACES)}), a colon, a name")
+            raise DetailError(f"source = {entry.get('source')!r}: a place ({', '.join(PLACES)}), a colon, a name")
         kind = entry.get("kind", "custom")
         if kind not in tuple(Kind):
-            raise ConfigDetail(f"kind = {kind!r}: one of {', '.join(Kind)}")
+            raise DetailError(f"kind = {kind!r}: one of {', '.join(Kind)}")
         keep = place in ("env", "header")
         sources.append(CredentialSource(place, name if keep else normal(name), Kind(kind)))
     return tuple(sources)
@@ -138,19 +138,19 @@ def native_declarations(value: Any) -> tuple[NativeDeclaration, ...]:
             try:
                 roles[role] = texts(entry.get(role, []))
             except TypeError:
-                raise ConfigDetail(f"{library}: {role} = {entry[role]!r} must be a list of function names") from None
+                raise DetailError(f"{library}: {role} = {entry[role]!r} must be a list of function names") from None
         names = [name for functions in roles.values() for name in functions]
         double = {name for name in names if names.count(name) > 1}
         if double:
-            raise ConfigDetail(f"{library}: {', '.join(sorted(double))} has two roles")
+            raise DetailError(f"{library}: {', '.join(sorted(double))} has two roles")
         if not names:
-            raise ConfigDetail(f"{library}: declares no function; give acquire, retain, use or release")
+            raise DetailError(f"{library}: declares no function; give acquire, retain, use or release")
         safe = entry.get("thread_safe")
         if safe is not None and not isinstance(safe, bool):
-            raise ConfigDetail(f"{library}: thread_safe = {safe!r} must be true or false")
+            raise DetailError(f"{library}: thread_safe = {safe!r} must be true or false")
         held = entry.get("quarantine", False)
         if not isinstance(held, bool):
-            raise ConfigDetail(f"{library}: quarantine = {held!r} must be true or false")
+            raise DetailError(f"{library}: quarantine = {held!r} must be true or false")
         declared.append(NativeDeclaration(library, **roles, thread_safe=safe, quarantine=held))
     return tuple(declared)
 
@@ -161,7 +161,7 @@ def _tables(value: Any, keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
     for entry in value:
         for key in entry:
             if key not in keys:
-                raise ConfigDetail(f"unknown key {key!r}; known are {', '.join(keys)}")
+                raise DetailError(f"unknown key {key!r}; known are {', '.join(keys)}")
     return list(value)
 
 

@@ -1,7 +1,7 @@
 """cachelib: every class with methods of its own is wrapped, and the base class for the others.
 
-``FileSystemCache.delete`` says ``True`` for a missing file, so it is looked first. Servers behind ``RedisCache`` and the
-like are told apart by the cache object.
+``FileSystemCache.delete`` says ``True`` for a missing file, so it is looked first. Servers behind ``RedisCache`` and
+the like are told apart by the cache object.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def instrument(kit: Kit) -> tuple[Instrument, NativeHooks]:
     made = kit.hook("ctypes.prototype", hooks.made)
 
     def init(original: Any) -> Any:
-        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - the method it stands for
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
             original(self, *args, **kwargs)
             loaded(self)
 

@@ -11,6 +11,7 @@ code, ``cpdef`` functions called inside Cython, an original that a tuple, partia
 from __future__ import annotations
 
 import atexit
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -19,7 +20,7 @@ from rasp.declarations import NativeDeclaration
 from rasp.instruments.cffi_native import is_cffi_library
 from rasp.instruments.kit import Kit
 from rasp.instruments.native_calls import Given, NativeCalls, Role
-from rasp.instruments.native_identity import Identities
+from rasp.instruments.native_identity import OPEN_BOUND, Identities
 from rasp.instruments.rebinding import rebind
 from rasp.ledger.native_handles import Handle, NativeHandle, epoch_of
 from rasp.patching.installer import Instrument
@@ -75,6 +76,8 @@ class ObjectHandles:
         self._identities = identities
         self._native = native
         self._capsules = Capsules()
+        self._owned: OrderedDict[int, Handle] = OrderedDict()
+        """Handles of capsules with a destructor, by their pointer."""
 
     def given(self, arguments: Iterable[object]) -> Iterable[Given]:
         """Every argument that can be a handle; an object that was never acquired only if there is nothing better."""
@@ -104,6 +107,9 @@ class ObjectHandles:
             return Given(int(result) & _MASK, None, result) if result else None
         if _is_capsule(result):
             address = self._capsules.pointer(result)
+            before = self._owned.pop(address, None)
+            if before is not None:  # its capsule is gone, and has freed it: nobody else hands out the pointer
+                self._native.ended(before)
             return Given(address, None, result) if address else None
         return Given(self._identities.serial(), None, result)
 
@@ -113,10 +119,15 @@ class ObjectHandles:
             return NativeHandle.of(given.value, handle)
         if not isinstance(given.value, int):
             self._identities.bind(given.value, handle)
+            if _is_capsule(given.value) and self._capsules.owns(given.value):
+                self._owned[given.address] = handle
+                if len(self._owned) > OPEN_BOUND:
+                    self._owned.popitem(last=False)
         return None
 
     def released(self, given: Given) -> None:
         """What takes no weak reference is kept for a while, so that it stays this object."""
+        self._owned.pop(given.address, None)
         self._identities.keep(given.value)
 
 
@@ -196,7 +207,7 @@ class ExtensionModules:
     def _constructor(self, original: Any, role: Role) -> Any:
         wrapper = self._calls.wrapper(_returning_self(original), role, self.handles)
 
-        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - the method it stands for
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
             wrapper(self, *args, **kwargs)
 
         return __init__

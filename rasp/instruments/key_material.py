@@ -184,9 +184,9 @@ class Points:
                 try:
                     result = original(*args, **kwargs)
                 except BaseException:
-                    seen(args, kwargs, False)  # noqa: FBT003 - what a result is elsewhere
+                    seen(args, kwargs, False)
                     raise
-                obey(seen(args, kwargs, True))  # noqa: FBT003
+                obey(seen(args, kwargs, True))
                 return result
 
             return self._paired(path, original, named_like(original, call))

@@ -227,6 +227,8 @@ class NativeCalls:
         facts: list[Fact] = []
         calls: list[Call] = []
         path = None
+        if any(type(argument) is bytearray for argument in args):
+            facts += self.native.buffers.given(args, role.library, role.function, self._kit.here, _app_frame())
         for given in handles.given(args):
             epoch = given.epoch
             if not given.address or (epoch is None and self.native.find(role.library, given.address) is None):

@@ -47,6 +47,7 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
     pointers = Identities(lambda handle: None, kit.config.quarantine)
     kit.ledger.native.followed = pointers.of
     objects = Identities(kit.ledger.native.ended, kit.config.quarantine)
+    kit.ledger.native.on_fork += [pointers.after_fork, objects.after_fork]
     cffi, cffi_libraries = cffi_native.instrument(kit, calls, pointers)
     extensions, modules = extension_modules.instrument(kit, calls, objects)
     material = KeyMaterial(kit)

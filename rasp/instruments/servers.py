@@ -6,7 +6,7 @@ from typing import Any
 
 from rasp.instruments.kit import Kit
 from rasp.patching.installer import Instrument
-from rasp.patching.patches import PatchPoint, named_like
+from rasp.patching.patches import PatchPoint, around
 from rasp.sources.wsgi import Door
 
 
@@ -33,43 +33,31 @@ def instruments(kit: Kit) -> list[Instrument]:
 
     serve = kit.hook("servers.app", wrapped)
 
-    def result(original: Any) -> Any:
-        def wsgi(self: Any, *args: Any, **kwargs: Any) -> Any:
-            app = original(self, *args, **kwargs)
-            return serve(app) or app
+    def result(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        app = wrapped(*args, **kwargs)
+        return serve(app) or app
 
-        return named_like(original, wsgi)
-
-    def first_argument(original: Any) -> Any:
-        def run(self: Any, application: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(self, serve(application) or application, *args, **kwargs)
-
-        return named_like(original, run)
+    def first_argument(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if args:
+            args = (serve(args[0]) or args[0], *args[1:])
+        elif "application" in kwargs:
+            kwargs = {**kwargs, "application": serve(kwargs["application"]) or kwargs["application"]}
+        return wrapped(*args, **kwargs)
 
     return [
-        Instrument("gunicorn", "gunicorn", ">=20", (PatchPoint("gunicorn.app.base", "BaseApplication.wsgi", result),)),
+        Instrument(
+            "gunicorn", "gunicorn", ">=20", (PatchPoint("gunicorn.app.base", "BaseApplication.wsgi", around(result)),)
+        ),
         Instrument(
             "wsgiref",
             "python",
             ">=3.11",
-            (PatchPoint("wsgiref.handlers", "BaseHandler.run", first_argument),),
+            (PatchPoint("wsgiref.handlers", "BaseHandler.run", around(first_argument)),),
         ),
         Instrument(
             "waitress",
             "waitress",
             ">=2",
-            (PatchPoint("waitress.server", "create_server", create_server(serve)),),
+            (PatchPoint("waitress.server", "create_server", around(first_argument)),),
         ),
     ]
-
-
-def create_server(serve: Any) -> Any:
-    """The wrapper of waitress's factory, whose first argument is the app."""
-
-    def make(original: Any) -> Any:
-        def wrapper(application: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(serve(application) or application, *args, **kwargs)
-
-        return named_like(original, wrapper)
-
-    return make

@@ -26,7 +26,7 @@ class Desk:
     scopes: Scopes
     places: Places
     links: Links = field(default_factory=Links)
-    span: Callable[[], tuple[str, str] | None] = lambda: None  # noqa: E731
+    span: Callable[[], tuple[str, str] | None] = lambda: None
 
     def occur(
         self,

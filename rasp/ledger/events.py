@@ -1,4 +1,4 @@
-"""What instruments report: one small tuple a happening. They hold raw values, live only during the call, and print none."""
+"""What instruments report: one small tuple a happening. They hold raw values, live for one call, and print none."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _GRemoved(NamedTuple):
 
 
 class GRemoved(Silent, _GRemoved):
-    """``flask.g``: ``del`` or ``pop``. ``raised``: it failed for lack of the entry; ``guarded``: inside a ``try`` for that."""
+    """``flask.g``: ``del`` or ``pop``. ``raised``: it failed for lack of the entry; ``guarded``: in a ``try``."""
 
     __slots__ = ()
 
@@ -107,7 +107,7 @@ class _CacheRemoved(NamedTuple):
 
 
 class CacheRemoved(Silent, _CacheRemoved):
-    """A cache entry was deleted. ``removed``: whether the library says that there was one, ``None`` if it does not say."""
+    """A cache entry was deleted. ``removed``: whether the library says that there was one, else ``None``."""
 
     __slots__ = ()
 
@@ -220,8 +220,8 @@ class _NativeAcquired(NamedTuple):
 class NativeAcquired(Silent, _NativeAcquired):
     """A native function gave out a handle. ``arguments`` are searched for the credential it was given.
 
-    ``thread_safe`` is the library's declaration: ``None`` where there is none. ``counted``: a live address that is given
-    out again has one more owner; of memory, its release was not seen.
+    ``thread_safe`` is the library's declaration: ``None`` where there is none. ``counted``: a live address that is
+    given out again has one more owner; of memory, its release was not seen.
     """
 
     __slots__ = ()

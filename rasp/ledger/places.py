@@ -94,7 +94,7 @@ class Places:
         return known
 
     def _judge(self, file: str) -> bool:
-        if file.startswith("<") or file.startswith(self._own):
+        if file.startswith(("<", self._own)):
             return False
         if file in self._files or any(file.startswith(folder) for folder in self._folders):
             return True
@@ -154,7 +154,7 @@ class Places:
         return Location(path[len(prefix) :] if path.startswith(prefix) else path, line, function, path)
 
     def definition(self, target: object, method: str = "") -> Location | None:
-        """The ``def`` line of a callable: a view, a key function, a WSGI app. ``method`` picks a class view's handler."""
+        """The ``def`` line of a view, a key function, a WSGI app. ``method`` picks a class view's handler."""
         code = code_of(target, method)
         return None if code is None else self.location(code.co_filename, definition_line(code), code.co_name)
 
@@ -199,7 +199,7 @@ def code_of(target: object, method: str = "") -> CodeType | None:
         target = inner
     code = getattr(target, "__code__", None)
     if code is None:
-        code = getattr(getattr(type(target), "__call__", None), "__code__", None)
+        code = getattr(getattr(type(target), "__call__", None), "__code__", None)  # noqa: B004 - its code is wanted
     return code if isinstance(code, CodeType) else None
 
 

@@ -82,8 +82,8 @@ class Candidate:
 
 
 _CONTAINERS: dict[str, Callable[[], Any]] = {
-    "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict, "lost": dict,
-    "verified": set, "attempted": set, "excluded": set,
+    "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict,
+    "lost": dict, "verified": set, "attempted": set, "excluded": set,
     "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "glow": list,
     "weak": list, "in_url": set,
 }  # fmt: skip
@@ -253,7 +253,7 @@ class Scopes:
     )
     last: dict[int, RequestScope] = field(default_factory=dict)
     crowd: int = 64
-    on_end: Callable[[RequestScope], None] = lambda scope: None  # noqa: E731
+    on_end: Callable[[RequestScope], None] = lambda scope: None
 
     def here(self) -> RequestScope | None:
         """The scope of the running code, if its request is still in flight."""

@@ -15,11 +15,12 @@ FULL_LENGTH = 16
 SHORT_LENGTH = 8
 DISTINCT = 8
 
-PLACEHOLDERS = frozenset(
-    "null none undefined nil nan test testing tester example sample secret password token apikey api_key api-key "
-    "changeme change-me change_me placeholder dummy default bearer admin todo xxx your-api-key your_api_key "
-    "your-token-here your_token_here insert-key-here true false".split()
-)
+PLACEHOLDERS = frozenset({
+    "null", "none", "undefined", "nil", "nan", "test", "testing", "tester", "example", "sample", "secret",
+    "password", "token", "apikey", "api_key", "api-key", "changeme", "change-me", "change_me", "placeholder",
+    "dummy", "default", "bearer", "admin", "todo", "xxx", "your-api-key", "your_api_key", "your-token-here",
+    "your_token_here", "insert-key-here", "true", "false",
+})  # fmt: skip
 
 _VENDOR = re.compile(
     r"(?:(?:sk|rk)_(?:live|test)_|whsec_|sk-(?:ant-|proj-|or-|svcacct-)?(?:api\d\d-)?|gh[pousr]_|github_pat_|glpat-|gl[a-z]{2,4}-"

@@ -26,8 +26,8 @@ class LiveValue:
     """A raw credential in memory. Its ``repr`` is its mask."""
 
     __slots__ = (
-        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt", "presented_in_header",
-        "rank", "redeemed", "short", "source", "text", "until",
+        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt",
+        "presented_in_header", "rank", "redeemed", "short", "source", "text", "until",
     )  # fmt: skip
 
     def __init__(self, text: str, kind: Kind, source: str, fingerprint: Fingerprint) -> None:

@@ -1,8 +1,8 @@
 """Patch points as data; installed all or nothing, removed exactly.
 
-Where it is hot a wrapper is a plain closure (0.1 us a call). Elsewhere it is a ``wrapt.FunctionWrapper`` (1.3 us), which
-keeps signature, ``__class__`` and binding. wrapt is imported when the first library that needs it is there: it takes
-as long to import as all of rasp's start-up may.
+Where it is hot a wrapper is a plain closure (0.1 us a call). Elsewhere it is a ``wrapt.FunctionWrapper`` (1.3 us),
+which keeps signature, ``__class__`` and binding. wrapt is imported when the first library that needs it is there: it
+takes as long to import as all of rasp's start-up may.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Patch:
     replacement: Any
 
     def undo(self) -> None:
-        """Puts the original back if the replacement is still outermost; under another tool's wrapper it stays, inert."""
+        """Puts the original back if the replacement is outermost; under another tool's wrapper it stays, inert."""
         if _own(self.parent).get(self.attribute, _MISSING) is not self.replacement:
             return
         if self.inherited:

@@ -1,6 +1,6 @@
 """Calls back when a module has been imported: at once for one that is, else right after its code has run.
 
-wrapt has the same, but importing wrapt takes longer than all of rasp's start-up may; see ``patches`` for where it is used.
+wrapt has the same, but importing wrapt takes longer than all of rasp's start-up may; see ``patches`` for its use.
 """
 
 from __future__ import annotations

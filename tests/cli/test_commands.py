@@ -193,9 +193,7 @@ class TestAllCommands:
 
     def test_as_a_module(self, rasp):
         rasp.prefix = [sys.executable, "-m", "rasp"]
-        rasp.environ["PYTHONPATH"] = os.path.dirname(
-            os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        )
+        rasp.environ["PYTHONPATH"] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         assert rasp("--version").stdout.startswith("rasp ")
 
     @pytest.mark.parametrize("arguments", [("explain", "101"), ("--help",)])
@@ -213,9 +211,7 @@ class TestAllCommands:
         os.close(writer)
         assert (done.returncode, done.stderr) == (141, b"")
 
-    @pytest.mark.parametrize(
-        "arguments", ["explain 101", "rules", "config", "report found.jsonl", "--version"]
-    )
+    @pytest.mark.parametrize("arguments", ["explain 101", "rules", "config", "report found.jsonl", "--version"])
     def test_a_closed_output_is_no_error_message(self, rasp, findings, arguments):
         command = f'exec "{sys.executable}" -c "$0" {arguments} >&-'
         done = subprocess.run(

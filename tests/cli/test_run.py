@@ -30,9 +30,7 @@ def test_returns_128_and_the_signal_that_ended_the_command(rasp, number):
 
 
 def test_hands_arguments_output_and_a_second_mark_through(rasp):
-    done = rasp(
-        "run", "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--mode", "--", "x y", ""
-    )
+    done = rasp("run", "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--mode", "--", "x y", "")
     assert done.stdout == "['--mode', '--', 'x y', '']\n"
     assert done.stderr == ""
 
@@ -165,9 +163,7 @@ class TestWhatTheProcessesShare:
         assert {len(bytes.fromhex(key)) for key in keys} == {32}
 
     def test_a_run_inside_a_run_keeps_the_key_and_the_outer_options(self, rasp):
-        code = (
-            "import os, subprocess, sys; print(os.environ['_RASP_RUN_KEY'], flush=True); subprocess.run({!r})"
-        )
+        code = "import os, subprocess, sys; print(os.environ['_RASP_RUN_KEY'], flush=True); subprocess.run({!r})"
         show = "import os; print(os.environ['_RASP_RUN_KEY'], os.environ['_RASP_FROM_COMMAND_LINE'])"
         inner = [*rasp.prefix, "run", "--findings", "f", "--", sys.executable, "-c", show]
         done = rasp.python(code.format(inner), "--mode", "protect")

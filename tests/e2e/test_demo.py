@@ -41,9 +41,7 @@ def comments() -> set[tuple[str, int, str]]:
     }
 
 
-needs_tools = pytest.mark.skipif(
-    not (shutil.which("cc") or shutil.which("gcc")), reason="the demo needs a C compiler"
-)
+needs_tools = pytest.mark.skipif(not (shutil.which("cc") or shutil.which("gcc")), reason="the demo needs a C compiler")
 
 
 class TestExpectations:
@@ -61,9 +59,7 @@ class TestExpectations:
 
     def test_the_app_and_its_driver_know_nothing_of_rasp(self) -> None:
         imports = re.compile(r"^\s*(?:import|from)\s+rasp\b", re.MULTILINE)
-        assert not [
-            file.name for file in FOLDER.glob("*.py") if imports.search(file.read_text(encoding="utf-8"))
-        ]
+        assert not [file.name for file in FOLDER.glob("*.py") if imports.search(file.read_text(encoding="utf-8"))]
 
 
 class TestDifferences:
@@ -85,9 +81,7 @@ class TestDifferences:
 
 
 class TestRequirements:
-    def test_a_missing_library_is_named_with_the_command_that_brings_it(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_missing_library_is_named_with_the_command_that_brings_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo, "LIBRARIES", {"no_such_library_here": "no-such-library"})
         with pytest.raises(demo.DemoError, match=r"no-such-library .*pip install 'rasp\[demo\]'"):
             demo.check_requirements()

@@ -86,6 +86,27 @@ class TestObjects:
         gc.collect()
         assert (opened(installed), installed.findings) == ([], [])
 
+    def test_a_capsule_that_frees_its_pointer_ends_with_it(self, capikeys, install_rasp):
+        roles = {"library": "capikeys", "acquire": ["open_owned"], "release": ["close_owned"]}
+        installed = install_rasp(native=[roles])
+        for _ in range(20):
+            capikeys.open_owned(KEY)
+        key = capikeys.open_owned(KEY)
+        capikeys.close_owned(key)
+        assert installed.findings == []
+        capikeys.close_owned(key)
+        assert rules(installed) == [("double-release", "error")]
+
+    def test_a_buffer_that_was_wiped_before_it_is_used(self, capikeys, install_rasp):
+        installed = install_rasp(native=[{"library": "capikeys", "use": ["touch"]}])
+        rasp.track(KEY, kind="api_key")
+        buffer = bytearray(RAW)
+        assert capikeys.touch(buffer)
+        assert installed.findings == []
+        buffer[:] = bytes(len(buffer))
+        assert capikeys.touch(buffer)
+        assert rules(installed) == [("use-after-release", "error")]
+
     def test_what_was_never_acquired_is_a_warning(self, capikeys, install_rasp):
         key = capikeys.open(KEY)
         installed = install_rasp(native=[CAPSULES])

@@ -84,11 +84,7 @@ LOGGED = replace(
     message="raw token in a log record",
     credential=SHORT,
     location=place(12, "login|`<b>"),
-    trail=(
-        step(
-            Action.EXPOSE, 12, None, holder="logging", slot=None, location=None, request=None, thread="worker"
-        ),
-    ),
+    trail=(step(Action.EXPOSE, 12, None, holder="logging", slot=None, location=None, request=None, thread="worker"),),
     request=None,
     mode=Mode.PROTECT,
     action_taken=ActionTaken.REPLACED,

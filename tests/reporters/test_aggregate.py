@@ -24,9 +24,7 @@ def write(path, *findings):
 
 def test_total_is_the_sum_over_instances_of_each_ones_latest_line(tmp_path):
     one = write(tmp_path / "one", DOUBLE, replace(DOUBLE, count=4), replace(DOUBLE, count=9))
-    two = write(
-        tmp_path / "two", replace(DOUBLE, instance="i2"), LOGGED, replace(DOUBLE, instance="i2", count=3)
-    )
+    two = write(tmp_path / "two", replace(DOUBLE, instance="i2"), LOGGED, replace(DOUBLE, instance="i2", count=3))
     assert [(finding.key, finding.count) for finding in load([one, two])] == [
         (DOUBLE.key, 12),
         (LOGGED.key, 3),

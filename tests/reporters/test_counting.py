@@ -196,9 +196,7 @@ def test_child_forked_while_the_lock_was_held_is_not_blocked(counting):
 
 
 def test_no_occurrence_is_lost_between_threads(counting):
-    threads = [
-        threading.Thread(target=lambda: [counting.finding(DOUBLE) for _ in range(500)]) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: [counting.finding(DOUBLE) for _ in range(500)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

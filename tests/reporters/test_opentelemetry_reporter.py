@@ -143,9 +143,7 @@ def test_request_and_its_findings_are_these_spans(reporter, spans):
     }
 
 
-def test_without_an_active_span_the_callers_is_the_parent_and_findings_hang_below_the_request(
-    reporter, spans
-):
+def test_without_an_active_span_the_callers_is_the_parent_and_findings_hang_below_the_request(reporter, spans):
     called = replace(RECORD, traceparent=f"00-{TRACE}-{SPAN}-01")
     # A finding made while no span was active may name the caller's.
     reporter.record(called, (DOUBLE, replace(DOUBLE, trace_id=TRACE, span_id=SPAN)))

@@ -131,9 +131,7 @@ def test_length_is_left_out_where_it_is_not_known():
 
 def test_record_satisfies_its_schema_with_and_without_a_parent():
     RECORD_SCHEMA.validate(record_dict(RECORD))
-    RECORD_SCHEMA.validate(
-        record_dict(replace(RECORD, parent=("a" * 32, "b" * 16), events=(), credentials=()))
-    )
+    RECORD_SCHEMA.validate(record_dict(replace(RECORD, parent=("a" * 32, "b" * 16), events=(), credentials=())))
 
 
 def test_record_names_the_active_span_before_the_callers():
@@ -177,9 +175,7 @@ def test_plain_text_is_short_has_no_control_character_and_stays(text):
 
 
 def test_own_masks_stay_in_slots_and_messages():
-    finding = replace(
-        DOUBLE, message=f"{JWT.mask} and {TOKEN}", trail=(step(Action.USE, 1, 0.0, slot=f"k:{TOKEN}"),)
-    )
+    finding = replace(DOUBLE, message=f"{JWT.mask} and {TOKEN}", trail=(step(Action.USE, 1, 0.0, slot=f"k:{TOKEN}"),))
     shown = safe_finding(finding)
     assert shown.message == f"{JWT.mask} and [masked]"
     assert shown.trail[0].slot == "k:[masked]"
@@ -193,17 +189,13 @@ def test_a_token_is_masked_in_thread_names_but_standard_names_stay():
         f"job-{TOKEN}",
         f"Thread-1 ({TOKEN}-x)",
     ]
-    shown = safe_finding(
-        replace(DOUBLE, trail=tuple(step(Action.USE, 1, 0.0, thread=name) for name in names))
-    )
+    shown = safe_finding(replace(DOUBLE, trail=tuple(step(Action.USE, 1, 0.0, thread=name) for name in names)))
     assert [each.thread for each in shown.trail] == [*names[:2], "[masked]", "Thread-1 ([masked])"]
 
 
 def test_long_names_of_code_and_routes_are_not_masked():
     named = Location("package/authentication_helpers.py", 3, "load_current_user_session")
-    finding = replace(
-        DOUBLE, location=named, request=replace(REQUEST, route="/organisations/<organisation_id>")
-    )
+    finding = replace(DOUBLE, location=named, request=replace(REQUEST, route="/organisations/<organisation_id>"))
     content = finding_dict(finding)
     assert content["location"]["function"] == "load_current_user_session"
     assert content["request"]["route"] == "/organisations/<organisation_id>"

@@ -143,10 +143,7 @@ def test_reporter_writes_to_what_is_stderr_now(project, capsys):
 
 def test_count_is_one_line(capsys):
     TextReport(environ={}).recount(replace(DOUBLE, count=5))
-    assert (
-        capsys.readouterr().err
-        == "==4242==rasp: double-release at app.py:41 in get_data: seen 5 times so far\n"
-    )
+    assert capsys.readouterr().err == "==4242==rasp: double-release at app.py:41 in get_data: seen 5 times so far\n"
 
 
 def test_characters_that_the_stream_cannot_hold_are_escaped():

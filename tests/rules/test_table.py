@@ -82,9 +82,7 @@ class TestTable:
 
 
 class TestFind:
-    @pytest.mark.parametrize(
-        "word", ["double-release", "Double-Release", "RASP101", "rasp101", "101", " 101\n"]
-    )
+    @pytest.mark.parametrize("word", ["double-release", "Double-Release", "RASP101", "rasp101", "101", " 101\n"])
     def test_a_rule_is_found_by_name_id_and_number_in_any_case(self, word):
         assert find(word) is RULES["double-release"]
 
@@ -143,9 +141,7 @@ class TestHelp:
 
     @EVERY_RULE
     def test_the_highest_grade_it_tells_is_the_default_severity(self, rule):
-        told = re.findall(
-            r"^- \*\*(error|warning|note)\*\*", sections(rule)["How it is graded"], re.MULTILINE
-        )
+        told = re.findall(r"^- \*\*(error|warning|note)\*\*", sections(rule)["How it is graded"], re.MULTILINE)
         assert max(map(Severity.parse, told)) is rule.severity
 
     @EVERY_RULE
@@ -167,18 +163,14 @@ class TestHelp:
 
     @EVERY_RULE
     def test_rules_it_names_exist_and_lines_fit(self, rule):
-        for word in re.findall(
-            r"`((?:raw-token|double|use|release|never|concurrent|cross)-[a-z-]+)`", rule.help
-        ):
+        for word in re.findall(r"`((?:raw-token|double|use|release|never|concurrent|cross)-[a-z-]+)`", rule.help):
             assert word in RULES
         assert max(map(len, rule.help.splitlines())) <= 110
 
 
 class TestPage:
     def test_the_page_in_the_repository_is_the_generated_one(self):
-        assert PAGE.read_text(encoding="utf-8") == document(), (
-            "run python -m rasp.rules.document > docs/rules.md"
-        )
+        assert PAGE.read_text(encoding="utf-8") == document(), "run python -m rasp.rules.document > docs/rules.md"
 
     def test_it_has_every_rule_in_the_table_and_in_full(self):
         page = document()

@@ -213,9 +213,7 @@ class Canary:
             kind = type(entry)
             if kind is GDict:
                 continue  # flask.g's own dict
-            if str(getattr(kind, "__module__", None)).startswith("rasp.") and not isinstance(
-                entry, types.ModuleType
-            ):
+            if str(getattr(kind, "__module__", None)).startswith("rasp.") and not isinstance(entry, types.ModuleType):
                 with contextlib.suppress(ReferenceError):
                     yield kind.__qualname__, f"{entry!r} {entry!s}"
 

@@ -46,6 +46,30 @@ static PyObject *free_address(PyObject *module, PyObject *address)
     return PyLong_FromLong(7);
 }
 
+static void destroy(PyObject *capsule)
+{
+    apikey_free(PyCapsule_GetPointer(capsule, NAME));
+}
+
+static PyObject *open_owned(PyObject *module, PyObject *args)
+{
+    const char *secret;
+    return PyArg_ParseTuple(args, "s", &secret) ? PyCapsule_New(apikey_open(secret), NAME, destroy) : NULL;
+}
+
+static PyObject *close_owned(PyObject *module, PyObject *capsule)
+{
+    if (PyCapsule_SetDestructor(capsule, NULL) < 0)
+        return NULL;
+    apikey_free(PyCapsule_GetPointer(capsule, NAME));
+    Py_RETURN_NONE;
+}
+
+static PyObject *touch(PyObject *module, PyObject *buffer)
+{
+    return PyBool_FromLong(PyByteArray_Check(buffer));
+}
+
 static PyObject *length(PyObject *module, PyObject *args)
 {
     const char *secret;
@@ -121,6 +145,9 @@ static PyMethodDef functions[] = {
     {"free", free_key, METH_O, "Frees a key."},
     {"open_address", open_address, METH_VARARGS, "Opens a key."},
     {"free_address", free_address, METH_O, "Frees a key; 7."},
+    {"open_owned", open_owned, METH_VARARGS, "Opens a key that its capsule frees."},
+    {"close_owned", close_owned, METH_O, "Frees such a key now."},
+    {"touch", touch, METH_O, "Takes a buffer."},
     {"length", length, METH_VARARGS, "How long a key is."},
     {NULL},
 };

@@ -227,7 +227,7 @@ class NativeCalls:
         facts: list[Fact] = []
         calls: list[Call] = []
         path = None
-        if any(type(argument) is bytearray for argument in args):
+        if any(type(argument) is bytearray or hasattr(type(argument), "_length_") for argument in args):
             facts += self.native.buffers.given(args, role.library, role.function, self._kit.here, _app_frame())
         for given in handles.given(args):
             epoch = given.epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import threading
@@ -100,11 +101,11 @@ class TestObjects:
     def test_a_buffer_that_was_wiped_before_it_is_used(self, capikeys, install_rasp):
         installed = install_rasp(native=[{"library": "capikeys", "use": ["touch"]}])
         rasp.track(KEY, kind="api_key")
-        buffer = bytearray(RAW)
-        assert capikeys.touch(buffer)
+        buffer = ctypes.create_string_buffer(RAW)
+        capikeys.touch(buffer)
         assert installed.findings == []
-        buffer[:] = bytes(len(buffer))
-        assert capikeys.touch(buffer)
+        buffer.raw = bytes(len(buffer))
+        capikeys.touch(buffer)
         assert rules(installed) == [("use-after-release", "error")]
 
     def test_what_was_never_acquired_is_a_warning(self, capikeys, install_rasp):

@@ -39,6 +39,7 @@ class _Ended:
     parent: tuple[str, str] | None
     traceparent: str | None
     findings: tuple[Finding, ...]
+    overhead: float
 
 
 class Recorder:
@@ -52,7 +53,7 @@ class Recorder:
         self,
         assembly: Assembly,
         guard: Guard,
-        deliver: Callable[[RequestRecord, tuple[Finding, ...]], None],
+        deliver: Callable[[RequestRecord, tuple[Finding, ...], float], None],
         wanted: Callable[[], bool],
     ) -> None:
         self._assembly = assembly
@@ -104,6 +105,7 @@ class Recorder:
             scope.parent_span,
             scope.traceparent,
             findings,
+            self._guard.spent(),
         )
 
     def _start(self) -> queue.SimpleQueue[_Ended | None]:
@@ -146,7 +148,7 @@ class Recorder:
                 self._record(ended)
 
     def _write(self, ended: _Ended) -> None:
-        self._deliver(self._built(ended), ended.findings)
+        self._deliver(self._built(ended), ended.findings, ended.overhead)
 
     def _built(self, ended: _Ended) -> RequestRecord:
         credentials = dict.fromkeys(live.credential for live in ended.credentials)

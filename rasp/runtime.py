@@ -130,12 +130,15 @@ class Runtime:
         with self.guard.aside():
             self.counting.finding(finding)
 
-    def _recorded(self, record: RequestRecord, findings: tuple[Finding, ...]) -> None:
+    def _recorded(self, record: RequestRecord, findings: tuple[Finding, ...], overhead: float) -> None:
         with self.guard.aside():
             self.counting.record(record, findings)
+            if self.otel is not None and overhead:
+                self.otel.overhead(overhead)
 
     def _wants_records(self) -> bool:
-        return self.events_file is not None or self._otel_ready()
+        self.guard.measured = self.otel is not None and "opentelemetry.sdk.metrics" in sys.modules
+        return self.events_file is not None or self.guard.measured or self._otel_ready()
 
     def _otel_ready(self) -> bool:
         """Whether the app exports spans; from then on what waits is written before its exporter shuts down."""

@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 Hook = Callable[..., Any]
@@ -18,9 +19,10 @@ _OWN = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
 class Busy(threading.local):
-    """Whether this thread is inside rasp."""
+    """Whether this thread is inside rasp, and how many seconds it has been since ``Guard.spent`` asked last."""
 
     now = False
+    spent = 0.0
 
 
 class Guard:
@@ -29,6 +31,7 @@ class Guard:
     Attributes:
         loud: raise what breaks inside rasp, as its own tests want it.
         failures: how often each hook failed.
+        measured: whether the time in hooks is added up, for the metric ``rasp.overhead``.
         sabotage: hooks by name that are made to fail, for the tests of this guard.
     """
 
@@ -38,6 +41,7 @@ class Guard:
         self.names: list[str] = []
         self.sabotage: set[str] = set()
         self.busy = Busy()
+        self.measured = False
         self._stopped: list[bool] = []
 
     def protect(self, name: str, hook: Hook) -> Hook:
@@ -53,6 +57,7 @@ class Guard:
             if busy.now or stopped:
                 return None
             busy.now = True
+            began = perf_counter() if self.measured else 0.0
             try:
                 if sabotage and name in sabotage:
                     raise Sabotage
@@ -61,8 +66,15 @@ class Guard:
                 return self._failed(name, error)
             finally:
                 busy.now = False
+                if began:
+                    busy.spent += perf_counter() - began
 
         return protected
+
+    def spent(self) -> float:
+        """Seconds that this thread has been in hooks since it was asked last; 0 while that is not measured."""
+        spent, self.busy.spent = self.busy.spent, 0.0
+        return spent
 
     def stop(self) -> None:
         """From now on no hook does anything: what other tools hold of ours is inert."""

@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from rasp.config import RUN_FOLDER, RUN_KEY, Config, load
 from rasp.instruments.kit import Kit
@@ -90,7 +91,13 @@ class Runtime:
             return
         self.ledger.own_environment(os.environ)
         self._installer.install(self._instruments, self.config.disabled)
+        if self.otel is not None:
+            self._watch.when_imported("opentelemetry.sdk.metrics", self._measure)
         atexit.register(self._exit)
+
+    def _measure(self, module: ModuleType) -> None:
+        """The app exports metrics: rasp's own time is one."""
+        self.guard.measured = True
 
     def stop(self) -> None:
         """Takes everything back and closes the reports."""
@@ -137,7 +144,6 @@ class Runtime:
                 self.otel.overhead(overhead)
 
     def _wants_records(self) -> bool:
-        self.guard.measured = self.otel is not None and "opentelemetry.sdk.metrics" in sys.modules
         return self.events_file is not None or self.guard.measured or self._otel_ready()
 
     def _otel_ready(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import json
 import platform
 import sys
@@ -74,12 +73,11 @@ def run(args: argparse.Namespace) -> int:
 
 def import_libraries(statuses: Iterable[InstrumentStatus]) -> None:
     """Imports what the instruments wait for: only then is it known whether they fit."""
-    distributions = {status.library.lower() for status in statuses}
-    for module, providers in importlib.metadata.packages_distributions().items():
-        if distributions.isdisjoint(provider.lower() for provider in providers) or not module.isidentifier():
-            continue
+    for module in dict.fromkeys(module for status in statuses for module in status.modules):
         try:
             importlib.import_module(module)
+        except ModuleNotFoundError:
+            pass  # an optional part of its library, or one that needs a library of its own
         except Exception as error:  # noqa: BLE001 - an app would meet it too; the other libraries are still told of
             print(f"rasp doctor: import {module}: {type(error).__name__}: {error}", file=sys.stderr)
 

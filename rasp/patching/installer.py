@@ -114,6 +114,7 @@ class Installer:
                 state=entry.state,
                 reason=entry.reason,
                 unreachable=entry.instrument.unreachable,
+                modules=tuple(dict.fromkeys(point.module for point in entry.instrument.points)),
             )
             for entry in self._installed
         ]

@@ -24,3 +24,5 @@ class InstrumentStatus:
     state: str
     reason: str
     unreachable: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    """What has to be imported for it to be put in place; optional parts of the library among them."""

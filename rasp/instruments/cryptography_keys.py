@@ -62,7 +62,7 @@ class CryptographyHooks:
 
 def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
     """The instrument of cryptography."""
-    hooks, points = CryptographyHooks(material), Points()
+    hooks, points = CryptographyHooks(material), Points(material.quiet)
     fernet, primitives = "cryptography.fernet", "cryptography.hazmat.primitives"
     points.after(fernet, "Fernet.__init__", kit.hook("fernet.init", hooks.fernet))
     points.after(fernet, "Fernet.encrypt", kit.hook("fernet.encrypt", hooks.encrypted))

@@ -37,7 +37,7 @@ class HmacHooks:
 
 def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
     """The instrument of hmac."""
-    hooks, points = HmacHooks(material), Points()
+    hooks, points = HmacHooks(material), Points(material.quiet)
     made = kit.hook("hmac.new", hooks.made)
     points.after("_hashlib", "hmac_new", made)
     points.after("_hashlib", "hmac_digest", made)

@@ -14,6 +14,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, obey
+from rasp.instruments.pyjwt import Depth
 from rasp.instruments.rebinding import rebind
 from rasp.ledger.events import Verified
 from rasp.ledger.scopes import RequestScope
@@ -31,9 +32,13 @@ Seen = Callable[[Any, Any, Any], Any]
 
 
 class KeyMaterial:
-    """What happened to the values that a cryptographic function was given."""
+    """What happened to the values that a cryptographic function was given.
 
-    def __init__(self, kit: Kit) -> None:
+    ``quiet`` is set while a library is at work whose own instrument tells of it.
+    """
+
+    def __init__(self, kit: Kit, quiet: Depth) -> None:
+        self.quiet = quiet
         self._kit = kit
         self._ledger = kit.ledger
         self._values = kit.ledger.values
@@ -159,16 +164,21 @@ def _told_elsewhere() -> bool:
 class Points:
     """The patch points of one library; its functions are also bound anew where they were imported by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: Depth) -> None:
+        self._quiet = quiet
         self.all: list[PatchPoint] = []
         self._pairs: list[tuple[object, object]] = []
 
     def after(self, module: str, path: str, seen: Seen) -> None:
         """``seen`` is told of a call that returned, with its result."""
 
+        quiet = self._quiet
+
         def make(original: Any) -> Any:
             def call(*args: Any, **kwargs: Any) -> Any:
                 result = original(*args, **kwargs)
+                if quiet.now:
+                    return result
                 obey(seen(args, kwargs, result))
                 return result
 

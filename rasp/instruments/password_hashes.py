@@ -30,7 +30,7 @@ def _checked(material: KeyMaterial, holder: str, at: int, name: str) -> Callable
 
 def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
     """The instruments of bcrypt, argon2 and Werkzeug's password hashes."""
-    bcrypt, argon2, werkzeug = Points(), Points(), Points()
+    bcrypt, argon2, werkzeug = (Points(material.quiet) for _ in range(3))
     bcrypt.after("bcrypt", "hashpw", kit.hook("bcrypt.hash", _hashed(material, "bcrypt", 0, "password")))
     bcrypt.after("bcrypt", "checkpw", kit.hook("bcrypt.check", _checked(material, "bcrypt", 0, "password")))
     argon2.after("argon2", "PasswordHasher.hash", kit.hook("argon2.hash", _hashed(material, "argon2", 1, "password")))

@@ -76,12 +76,11 @@ class JwtHooks:
                 self._kit.ledger.own(line, "key:pyjwt")
 
 
-def instrument(kit: Kit) -> Instrument:
+def instrument(kit: Kit, depth: Depth) -> Instrument:
     """The instrument of PyJWT."""
     hooks = JwtHooks(kit)
     decoded = kit.hook("pyjwt.decode", hooks.decoded)
     encoded = kit.hook("pyjwt.encode", hooks.encoded)
-    depth = Depth()
 
     def decode(original: Any) -> Any:
         def decode_complete(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -102,7 +101,11 @@ def instrument(kit: Kit) -> Instrument:
 
     def encode(original: Any) -> Any:
         def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(self, *args, **kwargs)
+            before, depth.now = depth.now, 1
+            try:
+                result = original(self, *args, **kwargs)
+            finally:
+                depth.now = before
             obey(encoded(args, kwargs, result))
             return result
 

@@ -46,7 +46,7 @@ class NaclHooks:
 
 def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
     """The instrument of PyNaCl."""
-    hooks, points = NaclHooks(material), Points()
+    hooks, points = NaclHooks(material), Points(material.quiet)
     keyed = kit.hook("pynacl.key", hooks.keyed)
     given = kit.hook("pynacl.given", hooks.given)
     points.after("nacl.secret", "SecretBox.__init__", keyed)

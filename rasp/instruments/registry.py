@@ -50,7 +50,8 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
     kit.ledger.native.on_fork += [pointers.after_fork, objects.after_fork]
     cffi, cffi_libraries = cffi_native.instrument(kit, calls, pointers)
     extensions, modules = extension_modules.instrument(kit, calls, objects)
-    material = KeyMaterial(kit)
+    jwt_depth = pyjwt.Depth()
+    material = KeyMaterial(kit, jwt_depth)
     depth, holders = Local(Depth), cachelib_caches.Holders()
     libraries = NativeLibraries(native_hooks, cffi_libraries, modules, calls)
     deep = []
@@ -68,7 +69,7 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
         otel_spans.instrument(kit),
         cachelib_caches.instrument(kit, depth, holders),
         flask_caching_caches.instrument(kit, depth, holders),
-        pyjwt.instrument(kit),
+        pyjwt.instrument(kit, jwt_depth),
         native,
         *(entry for family in KEY_FAMILIES for entry in family(kit, material)),
         cffi,

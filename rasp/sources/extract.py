@@ -57,6 +57,12 @@ class Extractor:
         if query:
             self._query(scope, query)
         if scope.has("presented"):
+            self._withdraw_csrf(scope, environ)
+
+    def _withdraw_csrf(self, scope: RequestScope, environ: Mapping[str, Any]) -> None:
+        """Any header that names the values of a cookie or field as a protection against request forgery."""
+        names = "\n".join(environ)
+        if "CSRF" in names or "XSRF" in names:
             for key, value in environ.items():
                 if ("CSRF" in key or "XSRF" in key) and key.startswith("HTTP_"):
                     self._ledger.withdraw(scope, value)

@@ -128,6 +128,10 @@ class BufferBook:
 def _buffers(argument: object) -> Iterator[tuple[object, bytes]]:
     """The buffer an argument is, with its content: what stands behind it, and is the same in every call."""
     target = getattr(argument, "_obj", argument) if type(argument).__name__ == "CArgObject" else argument
+    if type(target) is bytearray:
+        if len(target) <= LENGTH:
+            yield target, bytes(target)
+        return
     if not hasattr(type(target), "_length_") or len(target) > LENGTH:  # type: ignore[arg-type]
         return
     content = getattr(target, "raw", None)

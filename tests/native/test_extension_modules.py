@@ -98,13 +98,14 @@ class TestObjects:
         capikeys.close_owned(key)
         assert rules(installed) == [("double-release", "error")]
 
-    def test_a_buffer_that_was_wiped_before_it_is_used(self, capikeys, install_rasp):
+    @pytest.mark.parametrize("kind", [ctypes.create_string_buffer, bytearray])
+    def test_a_buffer_that_was_wiped_before_it_is_used(self, capikeys, install_rasp, kind):
         installed = install_rasp(native=[{"library": "capikeys", "use": ["touch"]}])
         rasp.track(KEY, kind="api_key")
-        buffer = ctypes.create_string_buffer(RAW)
+        buffer = kind(RAW)
         capikeys.touch(buffer)
         assert installed.findings == []
-        buffer.raw = bytes(len(buffer))
+        buffer[: len(RAW)] = bytes(len(RAW))
         capikeys.touch(buffer)
         assert rules(installed) == [("use-after-release", "error")]
 

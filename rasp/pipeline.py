@@ -11,9 +11,9 @@ from rasp.config import Config
 from rasp.errors import RaspViolation
 from rasp.ledger.events import Exposed
 from rasp.ledger.facts import Fact, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
+from rasp.ledger.hits import Hit
 from rasp.ledger.hold_book import HOLDER as APP_HOLDER
 from rasp.ledger.ledger import Ledger
-from rasp.ledger.live import Hit
 from rasp.ledger.scopes import RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import ActionTaken, Finding, Mode, Verdict

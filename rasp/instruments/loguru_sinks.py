@@ -11,7 +11,7 @@ from typing import Any
 
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Exposed
-from rasp.ledger.live import Hit
+from rasp.ledger.hits import Hit
 from rasp.ledger.value import LiveValue
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument

@@ -13,11 +13,11 @@ from typing import Any
 from rasp.allowance import ALLOWED
 from rasp.instruments.kit import Kit, caller
 from rasp.ledger.events import Exposed
-from rasp.ledger.live import Hit
+from rasp.ledger.hits import Hit
 from rasp.ledger.places import CallPath
 from rasp.ledger.scopes import RequestScope
 from rasp.patching.installer import Instrument
-from rasp.patching.patches import PatchPoint, named_like
+from rasp.patching.patches import Make, PatchPoint, named_like
 
 _NAME = 0
 _STATUS = 1
@@ -36,6 +36,11 @@ class SpanHooks:
         for key, value in (attributes or {}).items():
             if self._hits(value):
                 self._note(span, key)
+
+    def started(self, span: Any) -> None:
+        """A span begins, with what it was started with."""
+        self.attributes(span, span.attributes)
+        self.named(span, span.name)
 
     def event(self, span: Any, name: str, attributes: Mapping[str, Any] | None) -> None:
         """An event was added: its place stands for all events of the span that hold the same text."""
@@ -125,14 +130,12 @@ class SpanHooks:
         return verdict.text if verdict is not None else None
 
 
-def instrument(kit: Kit) -> Instrument:
-    """The instrument of the OpenTelemetry SDK's spans."""
-    hooks = SpanHooks(kit)
+def value_makers(kit: Kit, hooks: SpanHooks) -> dict[str, Make]:
+    """The wrappers of what puts a value on a span."""
     attributes = kit.hook("opentelemetry.attributes", hooks.attributes)
     event = kit.hook("opentelemetry.event", hooks.event)
     named = kit.hook("opentelemetry.name", hooks.named)
     status = kit.hook("opentelemetry.status", hooks.status)
-    ending = kit.hook("opentelemetry.end", hooks.ending)
 
     def set_attribute(original: Any) -> Any:
         def set_attribute(self: Any, key: Any, value: Any) -> Any:
@@ -169,11 +172,19 @@ def instrument(kit: Kit) -> Instrument:
 
         return named_like(original, set_status)
 
+    made = (set_attribute, set_attributes, add_event, update_name, set_status)
+    return {make.__name__: make for make in made}
+
+
+def life_makers(kit: Kit, hooks: SpanHooks) -> dict[str, Make]:
+    """The wrappers of a span's start, which may bring values, and its end."""
+    started = kit.hook("opentelemetry.start", hooks.started)
+    ending = kit.hook("opentelemetry.end", hooks.ending)
+
     def start(original: Any) -> Any:
         def start(self: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(self, *args, **kwargs)
-            attributes(self, self.attributes)
-            named(self, self.name)
+            started(self)
             return result
 
         return named_like(original, start)
@@ -185,15 +196,13 @@ def instrument(kit: Kit) -> Instrument:
 
         return named_like(original, end)
 
-    makers = {
-        "set_attribute": set_attribute,
-        "set_attributes": set_attributes,
-        "add_event": add_event,
-        "update_name": update_name,
-        "set_status": set_status,
-        "start": start,
-        "end": end,
-    }
+    return {"start": start, "end": end}
+
+
+def instrument(kit: Kit) -> Instrument:
+    """The instrument of the OpenTelemetry SDK's spans."""
+    hooks = SpanHooks(kit)
+    makers = value_makers(kit, hooks) | life_makers(kit, hooks)
     return Instrument(
         name="opentelemetry",
         library="opentelemetry-sdk",

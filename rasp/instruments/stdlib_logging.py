@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from rasp.instruments.kit import Kit, caller
 from rasp.ledger.events import Exposed
-from rasp.ledger.live import Hit
+from rasp.ledger.hits import Hit
 from rasp.ledger.scopes import RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import Location, Verdict

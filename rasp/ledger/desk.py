@@ -11,7 +11,8 @@ from rasp.allowance import ALLOWED
 from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
-from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope, Scopes
+from rasp.ledger.scope_table import Scopes
+from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch, SlotNames
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind

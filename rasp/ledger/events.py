@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
-from rasp.ledger.live import Hit
+from rasp.ledger.hits import Hit
 from rasp.ledger.native_handles import Handle
 from rasp.ledger.places import CallPath
 from rasp.ledger.scopes import RequestScope

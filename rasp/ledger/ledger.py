@@ -23,7 +23,8 @@ from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.native_book import NativeBook
 from rasp.ledger.places import Places
-from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, RequestScope, Scopes
+from rasp.ledger.scope_table import Scopes
+from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, RequestScope
 from rasp.ledger.slots import SlotNames
 from rasp.ledger.strength import FULL_LENGTH, Strength, is_jwt, is_placeholder, is_recognisable, strength
 from rasp.ledger.value import LiveValue, Rank

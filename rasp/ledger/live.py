@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from rasp.ledger.fingerprints import Fingerprint
 from rasp.ledger.forms import CHUNK, RUN, RUN_CHARACTERS, Form, chunks_of, forms_of
+from rasp.ledger.hits import Hit, occurrences, without_overlaps
 from rasp.ledger.strength import Strength, secret_span, strength
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Kind
@@ -25,17 +25,6 @@ _BYTES = 4 * 1024 * 1024
 _ALIASES = 8
 """Texts that one value is known by: with its scheme word, as a Basic pair of several users."""
 _TO_RUNS = bytes(code if chr(code) in RUN_CHARACTERS else 32 for code in range(256))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Hit:
-    """A live value found in a text, from ``start`` to ``end``; ``whole`` unless only a fragment of it stands there."""
-
-    live: LiveValue
-    start: int
-    end: int
-    whole: bool
-    short: bool = False
 
 
 class LiveValues:
@@ -108,8 +97,8 @@ class LiveValues:
             if short is not None:
                 hits.append(Hit(short, begin, match.end(), True, True))
         for odd, live in tuple(self._odd.items()):
-            hits += _occurrences(text, odd, live)
-        return _without_overlaps(hits)
+            hits += occurrences(text, odd, live)
+        return without_overlaps(hits)
 
     def _at(self, text: str, at: int) -> Hit | None:
         best: Hit | None = None
@@ -289,7 +278,7 @@ class LiveValues:
                 at = text.find(form.text)
                 if at >= 0:
                     hits.append(Hit(live, at, at + len(form.text), True))
-        return _without_overlaps(hits)
+        return without_overlaps(hits)
 
     def _shrink(self, newest: LiveValue) -> None:
         """Holds the bounds: answered values go first, verified ones only for verified ones or when none is left."""
@@ -312,25 +301,3 @@ def _is_nearer(kind: Kind, known: Kind) -> bool:
     if known is Kind.SERVICE or kind is known:
         return False
     return kind in (Kind.SERVICE, Kind.SINGLE_USE) or known is Kind.CUSTOM
-
-
-def _occurrences(text: str, wanted: str, live: LiveValue) -> list[Hit]:
-    """Where a value with few token characters in a row stands; a short one only as a whole delimited run."""
-    hits = []
-    at = text.find(wanted)
-    while at >= 0:
-        end = at + len(wanted)
-        joined = (at > 0 and text[at - 1] in RUN_CHARACTERS) or (end < len(text) and text[end] in RUN_CHARACTERS)
-        if not (live.short and joined):
-            hits.append(Hit(live, at, end, True, live.short))
-        at = text.find(wanted, end)
-    return hits
-
-
-def _without_overlaps(hits: list[Hit]) -> list[Hit]:
-    """The hits in order of place; of overlapping ones the first and longest."""
-    kept: list[Hit] = []
-    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
-        if not kept or hit.start >= kept[-1].end:
-            kept.append(hit)
-    return kept

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextvars
 import os
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rasp.ledger.forms import Form
-from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath
 from rasp.ledger.slots import SlotMatch
-from rasp.ledger.value import LiveValue, Rank
+from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 if TYPE_CHECKING:
@@ -241,84 +239,3 @@ def identity() -> int:
             if running.parent is not None:
                 return id(running)
     return threading.get_ident()
-
-
-@dataclass(slots=True, eq=False)
-class Scopes:
-    """Which scope is current, and which one each thread served last. One for the process."""
-
-    values: LiveValues
-    current: contextvars.ContextVar[RequestScope | None] = field(
-        default_factory=lambda: contextvars.ContextVar("rasp.scope", default=None)
-    )
-    last: dict[int, RequestScope] = field(default_factory=dict)
-    crowd: int = 64
-    on_end: Callable[[RequestScope], None] = lambda scope: None
-
-    def here(self) -> RequestScope | None:
-        """The scope of the running code, if its request is still in flight."""
-        scope = self.current.get()
-        return scope if scope is not None and not scope.ended else None
-
-    def serving(self) -> RequestScope | None:
-        """The scope that this very thread or greenlet is inside a WSGI call of: what a sub-request belongs to."""
-        scope = self.current.get()
-        if scope is not None and not scope.ended and scope.ident == identity():
-            return scope
-        return None
-
-    def of_thread(self) -> RequestScope | None:
-        """The scope this thread served last, even if it ended: a server's access line belongs to it."""
-        return self.last.get(identity())
-
-    def open(self, scope: RequestScope) -> None:
-        """A new top-level request begins: the one this thread served before is over."""
-        before = self.last.get(scope.ident)
-        if before is not None:
-            self.end(before)
-            if before.touched:
-                before.glow.clear()
-        if len(self.last) > self.crowd:
-            self.reap()
-        self.last[scope.ident] = scope
-
-    def end(self, scope: RequestScope) -> None:
-        """The request is over; what is judged at its end is judged now, once."""
-        if scope.ended:
-            return
-        scope.ended = True
-        self.on_end(scope)
-
-    def end_thread(self) -> None:
-        """Ends the request this thread served last, as at the end of a test."""
-        scope = self.last.pop(identity(), None)
-        if scope is not None:
-            self.end(scope)
-
-    def end_all(self) -> None:
-        """The process ends, and every request with it."""
-        for scope in tuple(self.last.values()):
-            self.end(scope)
-        self.last.clear()
-
-    def reap(self) -> None:
-        """Ends the requests of threads that are gone; the next time only when there are twice as many."""
-        for ident, scope in tuple(self.last.items()):
-            if scope.ended or not scope.in_flight:
-                self.last.pop(ident, None)
-                self.end(scope)
-        self.crowd = max(64, 2 * len(self.last))
-
-    def release_values(self, scope: RequestScope) -> None:
-        """What an ended request established about its credentials decides how long they stay live."""
-        answered = scope.status is not None and scope.status < 400
-        acquired: dict[LiveValue | None, Occurrence] = {}
-        if scope.has("in_url"):  # what an access line shows most often
-            acquired = {o.live: o for o in reversed(scope.events) if o.action is Action.ACQUIRE}
-        scope.glow = [(live, live.forms, acquired.get(live)) for live in scope.presented]
-        for live in scope.own():
-            if live in scope.verified:
-                rank = Rank.VERIFIED
-            else:
-                rank = Rank.ANSWERED if answered else Rank.PRESENTED
-            self.values.leave(live, rank)

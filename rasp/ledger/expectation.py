@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import linecache
 from collections.abc import Iterator
 from types import FrameType
 
@@ -28,9 +27,8 @@ def expects(frame: FrameType | None, places: Places, raised: type[Exception]) ->
         frame = frame.f_back
     if frame is None:
         return False
-    try:
-        tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals)))
-    except (SyntaxError, ValueError, RecursionError):
+    tree = places.trees.of(frame.f_code.co_filename)
+    if tree is None:
         return False
     function = _function(tree, frame.f_code.co_name, frame.f_code.co_firstlineno)
     for expression in _named_around(function, frame.f_lineno):

@@ -283,5 +283,6 @@ class Ledger:
     def after_fork(self) -> None:
         """In the child: locks held by threads that are gone are made anew."""
         self.values.renew_lock()
+        self.places.trees.after_fork()
         self.native.after_fork()
         self.scopes.last.clear()

@@ -13,6 +13,7 @@ import sysconfig
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
+from rasp.ledger.syntax import SyntaxTrees
 from rasp.model import Location
 
 CallPath = tuple[tuple[CodeType, int], ...]
@@ -29,6 +30,7 @@ class Places:
 
     Attributes:
         walls: code objects at which every walk ends: the edge of the request scope.
+        trees: the syntax trees of source files.
         dispatchers: the framework's code objects at which a walk ends once it has seen an app frame.
     """
 
@@ -36,6 +38,7 @@ class Places:
         self.root = str(root)
         self.walls: set[CodeType] = set()
         self.dispatchers: set[CodeType] = set()
+        self.trees = SyntaxTrees()
         self._named = packages
         self._folders: set[str] = set()
         self._files: set[str] = set()

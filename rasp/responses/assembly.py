@@ -32,7 +32,7 @@ class Assembly:
 
     def __init__(self, places: Places, instance: str) -> None:
         self._places = places
-        self._statements = Statements()
+        self._statements = Statements(places.trees)
         self.instance = instance
 
     def finding(self, draft: Draft, mode: Mode, action: ActionTaken) -> Finding:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
-from collections import OrderedDict
 
+from rasp.ledger.syntax import SyntaxTrees
 from rasp.model import Location
-
-FILES = 64
 
 
 class Statements:
-    """Reads statements from source files; the newest files' syntax trees are kept."""
+    """Reads statements from source files."""
 
-    def __init__(self) -> None:
-        self._trees: OrderedDict[str, ast.Module | None] = OrderedDict()
+    def __init__(self, trees: SyntaxTrees) -> None:
+        self._trees = trees
 
     def normal(self, location: Location) -> str:
         """A hash of the statement at a place, and which of its equals in that function it is."""
-        tree = self._tree(location.path)
+        tree = self._trees.of(location.path)
         if tree is None:
             text = linecache.getline(location.path, location.line).strip()
             return _digest(text)
@@ -34,19 +32,6 @@ class Statements:
             for other in ast.walk(function)
         )
         return f"{_digest(text)}.{earlier}"
-
-    def _tree(self, path: str) -> ast.Module | None:
-        if path in self._trees:
-            return self._trees[path]
-        source = "".join(linecache.getlines(path)) if path else ""
-        try:
-            tree = ast.parse(source) if source else None
-        except (SyntaxError, ValueError, RecursionError):
-            tree = None
-        self._trees[path] = tree
-        if len(self._trees) > FILES:
-            self._trees.popitem(last=False)
-        return tree
 
 
 def _innermost(root: ast.AST, line: int, kinds: tuple[type[ast.AST], ...]) -> ast.stmt | None:

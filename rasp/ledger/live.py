@@ -68,12 +68,10 @@ class LiveValues:
         # In bytes: str.translate builds a table at every call, bytes.translate does not.
         runs = text.encode("utf-8", "replace").translate(_TO_RUNS).split()
         chunks, shorts = self._chunks, self._shorts
-        for run in runs:
-            size = len(run)
-            if size >= CHUNK:
-                for at in range(size - CHUNK + 1):
-                    if run[at : at + CHUNK] in chunks:
-                        return self._locate(text)
+        for run in [run for run in runs if len(run) >= CHUNK]:
+            for at in range(len(run) - CHUNK + 1):
+                if run[at : at + CHUNK] in chunks:
+                    return self._locate(text)
         if shorts and not shorts.keys().isdisjoint(runs):
             return self._locate(text)
         if self._odd and any(odd in text for odd in tuple(self._odd)):

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from rasp.errors import ConfigError
 from rasp.model import Finding, RequestRecord
+from rasp.reporters.jsonl import AppendFile
 
 
 class RunFolderReporter:
-    """Appends the severity of every new finding to the run's folder, one ``write`` a line."""
+    """Appends the severity of every new finding to the run's folder, one ``write`` a line.
+
+    The file is opened at once: a worker that drops its privileges cannot enter the folder any more. A folder that is
+    gone means that nobody waits for it.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "findings"
+        try:
+            self._file: AppendFile | None = AppendFile(folder / "findings", "run folder")
+        except ConfigError:
+            self._file = None
 
     def finding(self, finding: Finding) -> None:
-        """Notes a severity; a folder that is gone means that nobody waits for it."""
-        try:
-            file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError:
-            return
-        try:
-            os.write(file, f"{finding.severity.word}\n".encode("ascii"))
-        finally:
-            os.close(file)
+        """Notes a severity."""
+        if self._file is not None:
+            self._file.write(f"{finding.severity.word}\n".encode("ascii"))
 
     def recount(self, finding: Finding) -> None:
         """Counts do not matter here."""
@@ -32,4 +34,6 @@ class RunFolderReporter:
         """Records do not matter here."""
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Closes the file."""
+        if self._file is not None:
+            self._file.close()

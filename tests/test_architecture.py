@@ -68,7 +68,7 @@ def imported(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_only_from_its_left(path):
     own = part(path)
-    assert own in RANK, f"{own} has no place in the order of DESIGN section 5"
+    assert own in RANK, f"{own} has no place in the order of docs/architecture.md"
     for line, name in imported(path):
         first, _, rest = name.partition(".")
         if first != "rasp":

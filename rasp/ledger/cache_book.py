@@ -1,4 +1,4 @@
-"""The epochs of cache slots: judged per request, shared between requests (DESIGN 3.3, 3.4)."""
+"""The epochs of cache slots: judged per request, shared between requests."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from rasp.ledger.places import Places
 
 
 def expects(frame: FrameType | None, places: Places, raised: type[Exception]) -> bool:
-    """Looks at the innermost app frame's source (DESIGN 3.3).
+    """Looks at the innermost app frame's source.
 
     Args:
         frame: where the walk begins.

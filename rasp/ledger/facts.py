@@ -11,7 +11,7 @@ from rasp.model import Location
 
 
 class Evidence(enum.Enum):
-    """How sure a second release is (DESIGN 3.3)."""
+    """How sure a second release is."""
 
     CERTAIN = "certain"
     """Native, explicit, or it raised for lack of the entry."""

@@ -1,4 +1,4 @@
-"""The shapes in which a credential turns up in text, and the chunks of them that find it there (DESIGN 3.1).
+"""The shapes in which a credential turns up in text, and the chunks of them that find it there.
 
 A form is a text that stands for a whole value: the value, or an encoding of it. Of the plain value a fragment of the
 secret part counts too. Chunks are 12 characters long and lie inside one run of token characters, so that a text is

@@ -1,4 +1,4 @@
-"""Mutable buffers that hold a credential, as far as native calls show it (DESIGN 3.4): ``bytearray``, ctypes buffers.
+"""Mutable buffers that hold a credential, as far as native calls show it: ``bytearray``, ctypes buffers.
 
 A buffer has a request as its owner from the call that was given it with a credential in it, until that request ends. A
 second request that is given it meanwhile shares it by accident. A buffer that held a credential, and is all zeros when

@@ -1,4 +1,4 @@
-"""The epochs of native handles, for the whole process (DESIGN 3.3, 3.4; ``FACTS``: ledger of native handles).
+"""The epochs of native handles, for the whole process.
 
 What an instrument of a native library (ctypes, cffi, C extensions) does, in this order:
 

@@ -1,4 +1,4 @@
-"""Native handles that nobody releases (DESIGN, RASP104).
+"""Native handles that nobody releases.
 
 At the end of a request: a handle that it acquired and stored on its ``g``, and that no other object keeps by then. That
 is read off the number or pointer object that stands for the handle: it is kept by the app exactly as long as the app

@@ -1,4 +1,4 @@
-"""When two requests have one native handle at once (DESIGN 3.4). Pure.
+"""When two requests have one native handle at once. Pure.
 
 A handle that was acquired outside requests counts as shared, and so does one declared ``thread_safe = true``, except
 that nobody may release it while another request's call runs. ``thread_safe = false`` forbids overlapping calls

@@ -1,4 +1,4 @@
-"""Where in the app something happened: app code, call paths, and locations rendered only for a report (DESIGN 3.2).
+"""Where in the app something happened: app code, call paths, and locations rendered only for a report.
 
 A call path is kept as ``(code, instruction)`` pairs and costs a short walk; file, line and source text are worked out
 when a finding needs them.

@@ -1,4 +1,4 @@
-"""Which request is current, and which one each thread served last (DESIGN 3.2)."""
+"""Which request is current, and which one each thread served last."""
 
 from __future__ import annotations
 

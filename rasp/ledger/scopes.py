@@ -1,4 +1,4 @@
-"""Request scopes: what belongs to one WSGI request, and until when it is in flight (DESIGN 3.2)."""
+"""Request scopes: what belongs to one WSGI request, and until when it is in flight."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Strength(enum.Enum):
 
 
 def strength(value: str) -> Strength:
-    """How a value is followed (DESIGN 3.1).
+    """How a value is followed.
 
     ``FULL``: 16 characters or more of token shape. ``SHORT``: 8 to 15 that mix letters and digits.
     """

@@ -1,4 +1,4 @@
-"""What happens on a finding, by mode (DESIGN 3.6). Pure."""
+"""What happens on a finding, by mode. Pure."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Rule:
 
     Attributes:
         cwe: CWE number; ``native_cwe`` where a native handle is concerned, if that differs.
-        severity: the default; the gradings of DESIGN 3.3 to 3.5 may give another.
+        severity: the default; the rule's grading may give another.
         violation: what ``strict`` raises.
         category: the family: release, exposure, concurrency, verification.
         summary: one sentence: what it finds.

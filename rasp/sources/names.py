@@ -1,4 +1,4 @@
-"""The names under which credentials travel, as configured: built in, added, cut and declared (DESIGN 3.1)."""
+"""The names under which credentials travel, as configured: built in, added, cut and declared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finding looks like in the file: its members, its place, its key across edits, and its counts (DESIGN 4)."""
+"""What a finding looks like in the file: its members, its place, its key across edits, and its counts."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Cache slots: what is judged follows from the operations alone, whatever their order (DESIGN 3.3, 3.4)."""
+"""Cache slots: what is judged follows from the operations alone, whatever their order."""
 
 from hypothesis import given
 from hypothesis import strategies as st

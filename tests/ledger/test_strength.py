@@ -1,4 +1,4 @@
-"""Which values count, and which part of them is secret (DESIGN 3.1)."""
+"""Which values count, and which part of them is secret."""
 
 import pytest
 

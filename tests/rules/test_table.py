@@ -1,4 +1,4 @@
-"""The table of rules says what DESIGN says, and every help text has all that a developer needs."""
+"""The table of rules says what was promised, and every help text has all that a developer needs."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Places that hold credentials by the names of DESIGN 3.1, and beside them names and values that hold none."""
+"""Places that hold credentials by their built-in names, and beside them names and values that hold none."""
 
 import base64
 import io

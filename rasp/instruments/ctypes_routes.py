@@ -8,7 +8,7 @@ then on.
 from __future__ import annotations
 
 import ctypes
-import gc
+import weakref
 from _ctypes import CFuncPtr
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,6 +35,7 @@ class Routes:
         self._beside = beside
         self._handle = handle
         self._routed: dict[type, type | None] = {}
+        self._looked_at: dict[int, weakref.ref[Any]] = {}
         self.active = False
 
     def start(self) -> None:
@@ -81,15 +82,23 @@ class Routes:
             twin = self._routed[kind]
             if twin is None:
                 twin = self._routed[kind] = _twin(kind)
+            self._remember(function)
             function.__class__ = twin
         else:
+            self._remember(function)
             function.__dict__[CACHE] = role
         return role
+
+    def _remember(self, function: Any) -> None:
+        """Function objects are not hashable: they are told by their address while they live."""
+        key, table = id(function), self._looked_at
+        table[key] = weakref.ref(function, lambda _: table.pop(key, None))
 
     def again(self) -> None:
         """Roles have changed: every function is looked at anew."""
         twins = {twin: kind for kind, twin in self._routed.items() if twin is not None}
-        for entry in gc.get_objects():
+        # Not found through gc.get_objects(): what other threads are just building must not be held (SystemError there).
+        for entry in [reference() for reference in tuple(self._looked_at.values())]:
             kind = type(entry)
             if kind in twins:
                 entry.__class__ = twins[kind]

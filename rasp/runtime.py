@@ -14,7 +14,6 @@ from rasp.instruments.kit import Kit
 from rasp.instruments.registry import instruments
 from rasp.ledger.fingerprints import fingerprinter
 from rasp.ledger.ledger import Ledger
-from rasp.ledger.scopes import RequestScope
 from rasp.model import Finding, Mode, RequestRecord
 from rasp.patching.guard import Guard
 from rasp.patching.installer import Installer
@@ -177,10 +176,6 @@ class Runtime:
         self.assembly.instance = self.counting.instance
         self.ledger.after_fork()
         self.recorder.after_fork()
-
-    def end_request(self, scope: RequestScope) -> None:
-        """Ends a scope that is not a WSGI request."""
-        self.door.end(scope)
 
 
 def _fingerprint_key(config: Config) -> bytes:

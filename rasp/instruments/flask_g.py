@@ -83,7 +83,6 @@ class GHooks:
         self.removed = kit.hook("flask.g.remove", self._removed)
         self.placed = kit.hook("flask.g.handle", kit.ledger.native.placed)
         self.carriers = kit.ledger.native.carriers
-        self.active = True
 
     def _stored(self, table: GDict, name: str, value: object, frame: Any) -> Any:
         text = as_text(value)

@@ -27,7 +27,7 @@ class LiveValue:
 
     __slots__ = (
         "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt",
-        "presented_in_header", "rank", "redeemed", "short", "source", "text", "until",
+        "presented_in_header", "rank", "short", "source", "text", "until",
     )  # fmt: skip
 
     def __init__(self, text: str, kind: Kind, source: str, fingerprint: Fingerprint) -> None:
@@ -43,7 +43,6 @@ class LiveValue:
         self.jti: str | None = None
         self.learnt: list[str] = []
         self.presented_in_header = False
-        self.redeemed = False
         self._fingerprint = fingerprint
         self._credential: Credential | None = None
         self._digests: dict[tuple[int, int], tuple[str, ...]] = {}

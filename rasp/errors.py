@@ -6,19 +6,28 @@
     ├── ConfigError                 a setting is unknown, of the wrong type or out of range
     ├── NotConfigured               the call needs a setting that is not set
     └── RaspViolation               mode ``strict``: a finding of severity error or warning
-        ├── DoubleRelease           RASP101
-        ├── UseAfterRelease         RASP102
-        ├── ReleaseWithoutAcquire   RASP103
-        ├── NeverReleased           RASP104
-        ├── RawTokenLogged          RASP201
-        ├── RawTokenAsKey           RASP202
-        ├── RawTokenInTelemetry     RASP203
-        ├── RawTokenInUrl           RASP204
-        ├── ConcurrentReuse         RASP301
-        ├── CrossRequestLeak        RASP302
-        ├── SingleUseReplay         RASP303
-        ├── UnverifiedToken         RASP401
-        └── WeakCredential          RASP407
+        ├── DoubleRelease               RASP101
+        ├── UseAfterRelease             RASP102
+        ├── ReleaseWithoutAcquire       RASP103
+        ├── NeverReleased               RASP104
+        ├── InconsistentRelease         RASP105
+        ├── RawTokenLogged              RASP201
+        ├── RawTokenAsKey               RASP202
+        ├── RawTokenInTelemetry         RASP203
+        ├── RawTokenInUrl               RASP204
+        ├── RawTokenInResponse          RASP205
+        ├── RawTokenSentElsewhere       RASP206
+        ├── RawTokenStored              RASP207
+        ├── RawTokenInProcessArgs       RASP208
+        ├── ConcurrentReuse             RASP301
+        ├── CrossRequestLeak            RASP302
+        ├── SingleUseReplay             RASP303
+        ├── UnverifiedToken             RASP401
+        ├── UnvalidatedCredential       RASP402
+        ├── LongLivedToken              RASP404
+        ├── UnauthenticatedLlmEndpoint  RASP405
+        ├── PlaintextCredential         RASP406
+        └── WeakCredential              RASP407
 """
 
 from __future__ import annotations
@@ -69,6 +78,10 @@ class NeverReleased(RaspViolation):
     """RASP104, CWE-772."""
 
 
+class InconsistentRelease(RaspViolation):
+    """RASP105, CWE-459."""
+
+
 class RawTokenLogged(RaspViolation):
     """RASP201, CWE-532."""
 
@@ -85,6 +98,22 @@ class RawTokenInUrl(RaspViolation):
     """RASP204, CWE-598."""
 
 
+class RawTokenInResponse(RaspViolation):
+    """RASP205, CWE-209."""
+
+
+class RawTokenSentElsewhere(RaspViolation):
+    """RASP206, CWE-201."""
+
+
+class RawTokenStored(RaspViolation):
+    """RASP207, CWE-312."""
+
+
+class RawTokenInProcessArgs(RaspViolation):
+    """RASP208, CWE-214."""
+
+
 class ConcurrentReuse(RaspViolation):
     """RASP301, CWE-362."""
 
@@ -99,6 +128,22 @@ class SingleUseReplay(RaspViolation):
 
 class UnverifiedToken(RaspViolation):
     """RASP401, CWE-347."""
+
+
+class UnvalidatedCredential(RaspViolation):
+    """RASP402, CWE-287."""
+
+
+class LongLivedToken(RaspViolation):
+    """RASP404, CWE-613."""
+
+
+class UnauthenticatedLlmEndpoint(RaspViolation):
+    """RASP405, CWE-306."""
+
+
+class PlaintextCredential(RaspViolation):
+    """RASP406, CWE-319."""
 
 
 class WeakCredential(RaspViolation):

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from rasp.config import RUN_FOLDER, RUN_KEY, Config, load
 from rasp.instruments.kit import Kit
-from rasp.instruments.registry import instruments
+from rasp.instruments.registry import planned
 from rasp.ledger.fingerprints import fingerprinter
 from rasp.ledger.ledger import Ledger
 from rasp.model import Finding, Mode, RequestRecord
@@ -62,7 +62,7 @@ class Runtime:
         self._watch = ImportWatch()
         self._installer = Installer(self.guard, self._watch)
         kit = Kit(self.pipeline, self.ledger, self.guard, self.door, extractor, config)
-        self._instruments, self.native = instruments(kit)
+        self.planned, self.native = planned(kit)
         self._exiting = self.guard.protect("exit", self._ending)
         self._otel_exit = False
         self._closed = False
@@ -89,7 +89,7 @@ class Runtime:
         if self.config.mode is Mode.OFF:
             return
         self.ledger.own_environment(os.environ)
-        self._installer.install(self._instruments, self.config.disabled)
+        self._installer.install(self.planned, self.config.disabled)
         if self.otel is not None:
             self._watch.when_imported("opentelemetry.sdk.metrics", self._measure)
         atexit.register(self._exit)

@@ -12,10 +12,12 @@ from rasp.model import Kind, Mode
 
 RULE_MODES = tuple(mode.value for mode in Mode)
 RULE_NAMES = (
-    "double-release", "use-after-release", "release-without-acquire", "never-released",
-    "raw-token-logged", "raw-token-as-key", "raw-token-in-telemetry", "raw-token-in-url",
+    "double-release", "use-after-release", "release-without-acquire", "never-released", "inconsistent-release",
+    "raw-token-logged", "raw-token-as-key", "raw-token-in-telemetry", "raw-token-in-url", "raw-token-in-response",
+    "raw-token-sent-elsewhere", "raw-token-stored", "raw-token-in-process-args",
     "concurrent-reuse", "cross-request-leak", "single-use-replay",
-    "unverified-token", "weak-credential",
+    "unverified-token", "unvalidated-credential", "long-lived-token", "unauthenticated-llm-endpoint",
+    "plaintext-credential", "weak-credential",
 )  # fmt: skip
 """The names of the table of rules, which this module may not import; a test holds them equal."""
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from rasp.instruments.caches import METHODS, CacheHooks, Depth, Identities, directory
+from rasp.instruments.caches import METHODS, CacheHooks, Identities, directory
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Holder
 from rasp.patching.installer import Instrument
-from rasp.patching.local import Local
 from rasp.patching.patches import PatchPoint
 
 _CLASSES = {
@@ -35,7 +34,7 @@ REMEMBERED = 1_000
 class Holders:
     """Tells cachelib's back ends apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, kit: Kit) -> None:
         self._identities = Identities()
         self._known: dict[int, tuple[weakref.ref[Any], Holder]] = {}
 
@@ -66,9 +65,9 @@ def lies_about_deletes(cache: Any) -> bool:
     return any(cls.__name__ == "FileSystemCache" for cls in type(cache).__mro__)
 
 
-def instrument(kit: Kit, depth: Local[Depth], holders: Holders) -> Instrument:
+def instrument(kit: Kit) -> Instrument:
     """The instrument of cachelib."""
-    hooks = CacheHooks(kit, "cachelib", holders.of, depth)
+    hooks = CacheHooks(kit, "cachelib", kit.shared(Holders).of)
     points = tuple(
         PatchPoint(
             module,

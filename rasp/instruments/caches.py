@@ -42,13 +42,18 @@ class Identities:
         return number
 
 
+def cache_depth(kit: Kit) -> Local[Depth]:
+    """Shared by all cache instruments: ``kit.shared(cache_depth)``."""
+    return Local(Depth)
+
+
 class CacheHooks:
     """Turns cache calls into events. ``holder`` tells a cache object's back end."""
 
-    def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder], depth: Local[Depth]) -> None:
+    def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder]) -> None:
         self._kit = kit
         self._holder = holder
-        self._depth = depth
+        self._depth = kit.shared(cache_depth)
         self._after = {
             method: kit.hook(f"{name}.{work}", partial(after, self)) for method, (work, after) in _AFTER.items()
         }

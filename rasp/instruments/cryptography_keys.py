@@ -60,8 +60,9 @@ class CryptographyHooks:
             self._material.owned("key:cryptography", line)
 
 
-def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
+def instruments(kit: Kit) -> list[Instrument]:
     """The instrument of cryptography."""
+    material = kit.shared(KeyMaterial)
     hooks, points = CryptographyHooks(material), Points(material.quiet)
     fernet, primitives = "cryptography.fernet", "cryptography.hazmat.primitives"
     points.after(fernet, "Fernet.__init__", kit.hook("fernet.init", hooks.fernet))

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from rasp.instruments.cachelib_caches import Holders, lies_about_deletes
-from rasp.instruments.caches import METHODS, CacheHooks, Depth
+from rasp.instruments.caches import METHODS, CacheHooks
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Holder
 from rasp.patching.installer import Instrument
-from rasp.patching.local import Local
 from rasp.patching.patches import PatchPoint
 
 
-def instrument(kit: Kit, depth: Local[Depth], holders: Holders) -> Instrument:
+def instrument(kit: Kit) -> Instrument:
     """The instrument of Flask-Caching."""
+    holders = kit.shared(Holders)
 
     def holder(cache: Any) -> Holder:
         return holders.of(cache.cache)
@@ -25,7 +25,7 @@ def instrument(kit: Kit, depth: Local[Depth], holders: Holders) -> Instrument:
     def look_first(cache: Any) -> bool:
         return lies_about_deletes(cache.cache)
 
-    hooks = CacheHooks(kit, "flask_caching", holder, depth)
+    hooks = CacheHooks(kit, "flask_caching", holder)
     points = tuple(
         PatchPoint("flask_caching", f"Cache.{name}", hooks.method(name, look_first=look_first), own_only=True)
         for name in (*METHODS, "unlink")

@@ -35,8 +35,9 @@ class HmacHooks:
         return self._material.compared(HOLDER, args[0], args[1], bool(result)) if len(args) == 2 else None
 
 
-def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
+def instruments(kit: Kit) -> list[Instrument]:
     """The instrument of hmac."""
+    material = kit.shared(KeyMaterial)
     hooks, points = HmacHooks(material), Points(material.quiet)
     made = kit.hook("hmac.new", hooks.made)
     points.after("_hashlib", "hmac_new", made)

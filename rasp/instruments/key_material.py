@@ -37,8 +37,8 @@ class KeyMaterial:
     ``quiet`` is set while a library is at work whose own instrument tells of it.
     """
 
-    def __init__(self, kit: Kit, quiet: Depth) -> None:
-        self.quiet = quiet
+    def __init__(self, kit: Kit) -> None:
+        self.quiet = kit.shared(Depth)
         self._kit = kit
         self._ledger = kit.ledger
         self._values = kit.ledger.values

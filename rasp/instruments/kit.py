@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any, TypeVar
 
 from rasp.config import Config
 from rasp.ledger.ledger import Ledger
@@ -14,6 +16,8 @@ from rasp.patching.guard import Guard, Hook
 from rasp.pipeline import Pipeline
 from rasp.sources.extract import Extractor
 from rasp.sources.wsgi import Door
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,14 @@ class Kit:
     door: Door
     extractor: Extractor
     config: Config
+    _shared: dict[object, Any] = field(default_factory=dict)
+
+    def shared(self, make: Callable[[Kit], T]) -> T:
+        """What several instruments share, made when the first one asks: the same ``make``, the same object."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        found: T = self._shared[make]
+        return found
 
     def hook(self, name: str, function: Hook) -> Hook:
         """A guarded hook: it returns ``None`` where it fails, and whenever rasp itself is at work."""

@@ -28,8 +28,9 @@ def _checked(material: KeyMaterial, holder: str, at: int, name: str) -> Callable
     return seen
 
 
-def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
+def instruments(kit: Kit) -> list[Instrument]:
     """The instruments of bcrypt, argon2 and Werkzeug's password hashes."""
+    material = kit.shared(KeyMaterial)
     bcrypt, argon2, werkzeug = (Points(material.quiet) for _ in range(3))
     bcrypt.after("bcrypt", "hashpw", kit.hook("bcrypt.hash", _hashed(material, "bcrypt", 0, "password")))
     bcrypt.after("bcrypt", "checkpw", kit.hook("bcrypt.check", _checked(material, "bcrypt", 0, "password")))

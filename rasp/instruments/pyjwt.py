@@ -24,6 +24,9 @@ class Depth(threading.local):
 
     now = 0
 
+    def __init__(self, kit: Kit) -> None:
+        """One for each runtime: ``kit.shared(Depth)``."""
+
 
 class JwtHooks:
     """What PyJWT was asked and what it answered."""
@@ -76,8 +79,9 @@ class JwtHooks:
                 self._kit.ledger.own(line, "key:pyjwt")
 
 
-def instrument(kit: Kit, depth: Depth) -> Instrument:
+def instrument(kit: Kit) -> Instrument:
     """The instrument of PyJWT."""
+    depth = kit.shared(Depth)
     hooks = JwtHooks(kit)
     decoded = kit.hook("pyjwt.decode", hooks.decoded)
     encoded = kit.hook("pyjwt.encode", hooks.encoded)

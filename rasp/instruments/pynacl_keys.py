@@ -44,8 +44,9 @@ class NaclHooks:
         return self._material.compared(HOLDER, args[0], args[1], bool(result)) if len(args) == 2 else None
 
 
-def instruments(kit: Kit, material: KeyMaterial) -> list[Instrument]:
+def instruments(kit: Kit) -> list[Instrument]:
     """The instrument of PyNaCl."""
+    material = kit.shared(KeyMaterial)
     hooks, points = NaclHooks(material), Points(material.quiet)
     keyed = kit.hook("pynacl.key", hooks.keyed)
     given = kit.hook("pynacl.given", hooks.given)

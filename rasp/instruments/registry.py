@@ -1,47 +1,86 @@
-"""Every instrument, one line each."""
+"""Every instrument, one row each: its name, the library's modules whose import brings it in, and its file.
+
+The rows are data. A file is imported when one of its modules is, so that a library the app never imports costs
+nothing. The families of native libraries share identities and declarations and are made at once.
+"""
 
 from __future__ import annotations
 
-from rasp.instruments import (
-    cachelib_caches,
-    cffi_native,
-    cryptography_keys,
-    ctypes_native,
-    deep_mode,
-    extension_modules,
-    flask_app,
-    flask_caching_caches,
-    flask_g,
-    hmac_keys,
-    loguru_sinks,
-    otel_spans,
-    password_hashes,
-    pyjwt,
-    pynacl_keys,
-    servers,
-    stdlib_logging,
-    structlog_events,
-    werkzeug_forms,
-)
-from rasp.instruments.caches import Depth
-from rasp.instruments.key_material import KeyMaterial
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from rasp.instruments import cffi_native, ctypes_native, deep_mode, extension_modules
 from rasp.instruments.kit import Kit
 from rasp.instruments.native_calls import NativeCalls
 from rasp.instruments.native_identity import Identities
 from rasp.instruments.native_libraries import NativeLibraries
-from rasp.patching.installer import Instrument
-from rasp.patching.local import Local
-
-KEY_FAMILIES = (
-    hmac_keys.instruments,
-    cryptography_keys.instruments,
-    password_hashes.instruments,
-    pynacl_keys.instruments,
-)
+from rasp.patching.installer import Instrument, Planned
 
 
-def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
-    """All instruments of a runtime, and the door to native libraries."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instrument as it is found: ``modules`` are those its patch points lie in, ``file`` is in this folder."""
+
+    name: str
+    file: str
+    modules: tuple[str, ...]
+
+
+ROWS = (
+    Row("flask", "flask_app", ("flask.app",)),
+    Row("flask.g", "flask_g", ("flask.ctx",)),
+    Row("werkzeug.forms", "werkzeug_forms", ("werkzeug.formparser",)),
+    Row("gunicorn", "servers", ("gunicorn.app.base",)),
+    Row("wsgiref", "servers", ("wsgiref.handlers",)),
+    Row("waitress", "servers", ("waitress.server",)),
+    Row("logging", "stdlib_logging", ("logging",)),
+    Row("structlog", "structlog_events", ("structlog._base",)),
+    Row("loguru", "loguru_sinks", ("loguru._simple_sinks", "loguru._file_sink")),
+    Row("opentelemetry", "otel_spans", ("opentelemetry.sdk.trace",)),
+    Row(
+        "cachelib",
+        "cachelib_caches",
+        (
+            "cachelib.base", "cachelib.simple", "cachelib.file", "cachelib.redis_base", "cachelib.redis",
+            "cachelib.memcached", "cachelib.uwsgi", "cachelib.mongodb", "cachelib.dynamodb",
+        ),
+    ),
+    Row("flask_caching", "flask_caching_caches", ("flask_caching",)),
+    Row("pyjwt", "pyjwt", ("jwt.api_jws", "jwt.api_jwt")),
+    Row("hmac", "hmac_keys", ("_hashlib", "hmac")),
+    Row(
+        "cryptography",
+        "cryptography_keys",
+        (
+            "cryptography.fernet", "cryptography.hazmat.primitives.hashes", "cryptography.hazmat.primitives.hmac",
+            "cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives.serialization",
+        ),
+    ),
+    Row("bcrypt", "password_hashes", ("bcrypt",)),
+    Row("argon2", "password_hashes", ("argon2",)),
+    Row("werkzeug_passwords", "password_hashes", ("werkzeug.security",)),
+    Row("pynacl", "pynacl_keys", ("nacl.secret", "nacl.signing", "nacl.pwhash", "nacl.bindings")),
+)  # fmt: skip
+"""In the order in which they are put in place where all libraries are there already."""
+
+
+def planned(kit: Kit) -> tuple[list[Planned], NativeLibraries]:
+    """All instruments of a runtime, most of them yet to be loaded, and the door to native libraries."""
+    rows = [Planned(row.name, row.modules, partial(load, row, kit)) for row in ROWS]
+    native, libraries = _native(kit)
+    return [*rows, *(Planned.made(instrument) for instrument in native)], libraries
+
+
+def load(row: Row, kit: Kit) -> Instrument:
+    """Imports the file of a row and makes its instrument."""
+    file = importlib.import_module(f"rasp.instruments.{row.file}")
+    made: Iterator[Instrument] = iter(file.instruments(kit) if hasattr(file, "instruments") else [file.instrument(kit)])
+    return next(instrument for instrument in made if instrument.name == row.name)
+
+
+def _native(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
     native, native_hooks = ctypes_native.instrument(kit)
     calls = NativeCalls(kit)
     pointers = Identities(lambda handle: None, kit.config.quarantine)
@@ -50,29 +89,10 @@ def instruments(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
     kit.ledger.native.on_fork += [pointers.after_fork, objects.after_fork]
     cffi, cffi_libraries = cffi_native.instrument(kit, calls, pointers)
     extensions, modules = extension_modules.instrument(kit, calls, objects)
-    jwt_depth = pyjwt.Depth()
-    material = KeyMaterial(kit, jwt_depth)
-    depth, holders = Local(Depth), cachelib_caches.Holders()
     libraries = NativeLibraries(native_hooks, cffi_libraries, modules, calls)
-    deep = []
+    # What the extension modules' instrument wraps others may have wrapped before: it is taken back first.
+    found = [native, cffi, extensions]
     if kit.config.deep:
         instrument, libraries.deep = deep_mode.instrument(kit, calls)
-        deep.append(instrument)
-    return [
-        flask_app.instrument(kit),
-        flask_g.instrument(kit),
-        werkzeug_forms.instrument(kit),
-        *servers.instruments(kit),
-        stdlib_logging.instrument(kit),
-        structlog_events.instrument(kit),
-        loguru_sinks.instrument(kit),
-        otel_spans.instrument(kit),
-        cachelib_caches.instrument(kit, depth, holders),
-        flask_caching_caches.instrument(kit, depth, holders),
-        pyjwt.instrument(kit, jwt_depth),
-        native,
-        *(entry for family in KEY_FAMILIES for entry in family(kit, material)),
-        cffi,
-        extensions,  # what it wraps others may have wrapped before: it is taken back first
-        *deep,
-    ], libraries
+        found.append(instrument)
+    return found, libraries

@@ -166,13 +166,16 @@ class _Exposed(NamedTuple):
     replaceable: bool = False
     raisable: bool = True
     scope: RequestScope | None = None
+    noted: bool = False
 
 
 class Exposed(Silent, _Exposed):
-    """Live values stand in a text that leaves the app: ``sink`` is log, telemetry, redirect or access_log.
+    """Live values stand in a text that leaves the app.
+
+    ``sink`` is log, access_log, telemetry, report, redirect, outbound_url, response, stored or argv.
 
     ``place`` is where the text was put in, if not at ``path``; ``lowered``: the evidence is one step weaker;
-    ``replaceable`` and ``raisable`` say what the instrument can still do about it.
+    ``replaceable`` and ``raisable`` say what the instrument can still do about it; ``noted``: it is hardly avoidable.
     """
 
     __slots__ = ()

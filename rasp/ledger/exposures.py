@@ -41,6 +41,7 @@ class ExposureBook:
                     sink=event.sink,
                     short=hit.short,
                     lowered=event.lowered,
+                    noted=event.noted,
                     in_url=scope is not None and scope.has("in_url") and live in scope.in_url,
                 )
             )

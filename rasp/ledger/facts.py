@@ -76,12 +76,16 @@ class LeftHeld(Fact):
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class Exposure(Fact):
-    """A raw credential stands where it must not."""
+    """A raw credential stands where it must not.
+
+    ``noted``: where it is hardly avoidable, such as a look-up in a database, or an answer to whoever presented it.
+    """
 
     sink: str
     short: bool = False
     lowered: bool = False
     in_url: bool = False
+    noted: bool = False
 
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
@@ -104,7 +108,7 @@ class Reuse(Fact):
 
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class Leak(Fact):
-    """One caller's credential serves another's request. ``how``: g, g_left, verified, response."""
+    """One caller's credential serves another's request. ``how``: g, g_left, verified, response, sent."""
 
     how: str
 
@@ -125,3 +129,42 @@ class Weak(Fact):
 
     placeholder: bool = False
     label: str = field(default="")
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class SentElsewhere(Fact):
+    """The caller's credential was sent to a host that is not in ``allowed_hosts``."""
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class SentInPlaintext(Fact):
+    """A credential was sent over plain http. ``near``: to a name or address of an internal network."""
+
+    near: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class SpentOnLlm(Fact):
+    """A request made the app spend its own LLM provider key. ``presented``: it presented some credential."""
+
+    presented: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class LeftOnError(Fact):
+    """An error path left held what the success path of the same route releases. ``cache``: a cache slot."""
+
+    native: bool = False
+    cache: bool = False
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class Unvalidated(Fact):
+    """A presented credential was read and answered 2xx, and nothing verified, looked up or compared it."""
+
+
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
+class LongLived(Fact):
+    """A JWT without ``exp``, or one that is valid for longer than the limit."""
+
+    unlimited: bool = False

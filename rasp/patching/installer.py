@@ -34,12 +34,34 @@ class Instrument:
     on_uninstall: Callable[[], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An instrument that is loaded when the first of its modules is imported, and not before."""
+
+    name: str
+    modules: tuple[str, ...]
+    load: Callable[[], Instrument]
+
+    @classmethod
+    def made(cls, instrument: Instrument) -> Planned:
+        """Of an instrument that is there already."""
+        modules = tuple(dict.fromkeys(point.module for point in instrument.points))
+        return cls(instrument.name, modules, lambda: instrument)
+
+
 @dataclass(slots=True, eq=False)
 class _Installed:
-    instrument: Instrument
+    planned: Planned
     state: str = "waiting"
     reason: str = ""
     patches: list[Patch] = field(default_factory=list)
+    loaded: Instrument | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        if self.loaded is None:
+            self.loaded = self.planned.load()
+        return self.loaded
 
 
 class Installer:
@@ -50,18 +72,20 @@ class Installer:
         self._watch = watch
         self._installed: list[_Installed] = []
 
-    def install(self, instruments: Sequence[Instrument], disabled: Sequence[str]) -> None:
+    def install(self, instruments: Sequence[Planned], disabled: Sequence[str]) -> None:
         """Patches what is imported already, and the rest when it is."""
-        for instrument in instruments:
-            entry = _Installed(instrument)
+        for planned in instruments:
+            entry = _Installed(planned)
             self._installed.append(entry)
-            if instrument.name in disabled:
+            if planned.name in disabled:
                 entry.state, entry.reason = "disabled", "by the setting `disabled`"
                 continue
-            for module in dict.fromkeys(point.module for point in instrument.points):
+            for module in planned.modules:
                 self._watch.when_imported(module, self._patcher(entry, module))
 
     def _patcher(self, entry: _Installed, name: str) -> Callable[[ModuleType], None]:
+        hook = f"install.{entry.planned.name}"
+
         def patch(module: ModuleType) -> None:
             if entry.state in ("unsupported", "failed", "removed"):
                 return
@@ -78,18 +102,15 @@ class Installer:
                 entry.instrument.on_install(module)
             entry.state = "installed"
 
-        def failed(module: ModuleType) -> None:
-            entry.state, entry.reason = "failed", "patching it failed; see standard error"
-
-        protected = self._guard.protect(f"install.{entry.instrument.name}", patch)
+        protected = self._guard.protect(hook, patch)
 
         def guarded(module: ModuleType) -> None:
-            before = self._guard.failures[f"install.{entry.instrument.name}"]
+            before = self._guard.failures[hook]
             protected(module)
-            if self._guard.failures[f"install.{entry.instrument.name}"] > before:
+            if self._guard.failures[hook] > before:
                 undo(entry.patches)
                 entry.patches.clear()
-                failed(module)
+                entry.state, entry.reason = "failed", "patching it failed; see standard error"
 
         return guarded
 
@@ -104,17 +125,17 @@ class Installer:
             entry.state = "removed"
 
     def statuses(self) -> list[InstrumentStatus]:
-        """What is installed, at which versions, and what cannot be reached."""
+        """What is installed, at which versions, and what cannot be reached; loads what was not loaded yet."""
         return [
             InstrumentStatus(
-                instrument=entry.instrument.name,
+                instrument=entry.planned.name,
                 library=entry.instrument.library,
                 version=_version(entry.instrument.library),
                 supported=entry.instrument.supported,
                 state=entry.state,
                 reason=entry.reason,
                 unreachable=entry.instrument.unreachable,
-                modules=tuple(dict.fromkeys(point.module for point in entry.instrument.points)),
+                modules=entry.planned.modules,
             )
             for entry in self._installed
         ]

@@ -21,6 +21,7 @@ _LEAK = {
     "g": "another caller's credential stored on flask.g",
     "g_left": "flask.g still holds another request's credential when this one begins",
     "verified": "another caller's credential verified as this request's",
+    "sent": "another caller's credential sent out by this request",
     "response": "another caller's credential answered in this response",
 }
 

@@ -1,8 +1,8 @@
-"""Rules 201 to 204: a raw credential stands where it must not (CWE-532, 922, 598)."""
+"""Rules 201 to 208: a raw credential stands where it must not (CWE-532, 922, 598, 209, 201, 312, 214)."""
 
 from __future__ import annotations
 
-from rasp.ledger.facts import Exposure, RawKey
+from rasp.ledger.facts import Exposure, RawKey, SentElsewhere
 from rasp.model import Kind, Severity
 from rasp.rules.draft import Draft
 
@@ -12,7 +12,9 @@ def raw_token(fact: Exposure) -> Draft:
     rule, message = _RULES[fact.sink]
     if fact.sink == "access_log" and not fact.in_url:
         rule, message = _RULES["log"]
-    severity = Severity.ERROR
+    severity = _SEVERITY.get(rule, Severity.ERROR)
+    if fact.noted:
+        return Draft(rule, Severity.NOTE, message, fact)
     if rule == "raw-token-in-url" and fact.live is not None and fact.live.kind is Kind.SINGLE_USE and fact.in_url:
         return Draft(rule, Severity.NOTE, message, fact)
     if fact.short:
@@ -22,12 +24,24 @@ def raw_token(fact: Exposure) -> Draft:
     return Draft(rule, severity, message, fact)
 
 
+_SEVERITY = {"raw-token-stored": Severity.WARNING}
 _RULES = {
     "log": ("raw-token-logged", "raw credential written to a log"),
     "telemetry": ("raw-token-in-telemetry", "raw credential exported with a span"),
+    "report": ("raw-token-in-telemetry", "raw credential sent with an error report"),
+    "outbound_url": ("raw-token-in-url", "raw credential in the URL of an outbound request"),
+    "response": ("raw-token-in-response", "raw credential answered in a response"),
+    "stored": ("raw-token-stored", "raw credential stored in the clear"),
+    "argv": ("raw-token-in-process-args", "raw credential in the arguments of a process"),
     "redirect": ("raw-token-in-url", "raw credential in the URL of a redirect"),
     "access_log": ("raw-token-in-url", "raw credential in a URL that the server's access log keeps"),
 }
+
+
+def sent_elsewhere(fact: SentElsewhere) -> Draft:
+    """The caller's own credential, given to a host the app was not told of."""
+    message = "the caller's credential sent to a host that is not in allowed_hosts"
+    return Draft("raw-token-sent-elsewhere", Severity.WARNING, message, fact)
 
 
 def raw_token_as_key(fact: RawKey) -> Draft:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rasp.rules.help_text import Help
+from rasp.rules.help_text import Help, pending
 
 RELEASE_WITHOUT_ACQUIRE = Help(
     summary="Something is released that this process never saw acquired.",
@@ -122,3 +122,5 @@ ways.
 """,
     links=("Flask, the application context: https://flask.palletsprojects.com/en/stable/appcontext/",),
 )
+
+INCONSISTENT_RELEASE = pending("inconsistent-release")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rasp.rules.help_text import Help
+from rasp.rules.help_text import Help, pending
 
 RAW_TOKEN_LOGGED = Help(
     summary="A raw credential is written to a log.",
@@ -265,3 +265,5 @@ with rasp.allow("raw-token-in-url", reason="the map service takes its key only i
         "Bearer tokens (RFC 6750, 2.3 and 5.3): https://www.rfc-editor.org/rfc/rfc6750",
     ),
 )
+
+RAW_TOKEN_IN_RESPONSE = pending("raw-token-in-response")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rasp.rules.help_text import Help
+from rasp.rules.help_text import Help, pending
 
 UNVERIFIED_TOKEN = Help(
     summary="A presented token is trusted though nothing verified its signature.",
@@ -114,3 +114,7 @@ ways.
 """,
     links=("Python, secrets: https://docs.python.org/3/library/secrets.html",),
 )
+
+UNVALIDATED_CREDENTIAL = pending("unvalidated-credential")
+
+LONG_LIVED_TOKEN = pending("long-lived-token")

@@ -22,6 +22,12 @@ _JUDGES: Mapping[type[facts.Fact], Callable[[Any], Draft | None]] = {
     facts.Replay: concurrency.single_use_replay,
     facts.Unverified: verification.unverified_token,
     facts.Weak: verification.weak_credential,
+    facts.LeftOnError: release.inconsistent_release,
+    facts.SentElsewhere: exposure.sent_elsewhere,
+    facts.SentInPlaintext: verification.plaintext_credential,
+    facts.SpentOnLlm: verification.unauthenticated_llm_endpoint,
+    facts.Unvalidated: verification.unvalidated_credential,
+    facts.LongLived: verification.long_lived_token,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rasp.ledger.facts import Evidence, LeftHeld, ReleasedUnacquired, SecondRelease, UsedAfterRelease
+from rasp.ledger.facts import Evidence, LeftHeld, LeftOnError, ReleasedUnacquired, SecondRelease, UsedAfterRelease
 from rasp.model import Severity
 from rasp.rules.draft import Draft
 
@@ -56,3 +56,11 @@ def never_released(fact: LeftHeld) -> Draft:
     when = "process" if fact.at_exit else "request"
     severity = Severity.NOTE if fact.at_exit else Severity.WARNING
     return Draft("never-released", severity, f"{what} still held when its {when} ended", fact, native=fact.native)
+
+
+def inconsistent_release(fact: LeftOnError) -> Draft:
+    """Warning for native handles and explicit holds, note for caches."""
+    what = "native handle" if fact.native else f"{fact.trail[-1].holder} slot"
+    message = f"{what} released on the route's success path, left held on an error path"
+    severity = Severity.NOTE if fact.cache else Severity.WARNING
+    return Draft("inconsistent-release", severity, message, fact, native=fact.native)

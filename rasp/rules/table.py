@@ -9,7 +9,15 @@ from types import MappingProxyType
 from rasp import errors
 from rasp.errors import RaspError, RaspViolation
 from rasp.model import Severity
-from rasp.rules import help_acquire, help_concurrency, help_exposure, help_release, help_verification
+from rasp.rules import (
+    help_acquire,
+    help_concurrency,
+    help_exposure,
+    help_release,
+    help_sending,
+    help_spending,
+    help_verification,
+)
 from rasp.rules.help_text import Help
 from rasp.rules.spec import Rule
 
@@ -77,6 +85,14 @@ _ROWS = (
         cwe=772,
     ),
     _row(
+        105,
+        "inconsistent-release",
+        errors.InconsistentRelease,
+        help_acquire.INCONSISTENT_RELEASE,
+        severity=Severity.WARNING,
+        cwe=459,
+    ),
+    _row(
         201,
         "raw-token-logged",
         errors.RawTokenLogged,
@@ -109,6 +125,38 @@ _ROWS = (
         cwe=598,
     ),
     _row(
+        205,
+        "raw-token-in-response",
+        errors.RawTokenInResponse,
+        help_exposure.RAW_TOKEN_IN_RESPONSE,
+        severity=Severity.ERROR,
+        cwe=209,
+    ),
+    _row(
+        206,
+        "raw-token-sent-elsewhere",
+        errors.RawTokenSentElsewhere,
+        help_sending.RAW_TOKEN_SENT_ELSEWHERE,
+        severity=Severity.WARNING,
+        cwe=201,
+    ),
+    _row(
+        207,
+        "raw-token-stored",
+        errors.RawTokenStored,
+        help_sending.RAW_TOKEN_STORED,
+        severity=Severity.WARNING,
+        cwe=312,
+    ),
+    _row(
+        208,
+        "raw-token-in-process-args",
+        errors.RawTokenInProcessArgs,
+        help_sending.RAW_TOKEN_IN_PROCESS_ARGS,
+        severity=Severity.ERROR,
+        cwe=214,
+    ),
+    _row(
         301,
         "concurrent-reuse",
         errors.ConcurrentReuse,
@@ -139,6 +187,38 @@ _ROWS = (
         help_verification.UNVERIFIED_TOKEN,
         severity=Severity.ERROR,
         cwe=347,
+    ),
+    _row(
+        402,
+        "unvalidated-credential",
+        errors.UnvalidatedCredential,
+        help_verification.UNVALIDATED_CREDENTIAL,
+        severity=Severity.NOTE,
+        cwe=287,
+    ),
+    _row(
+        404,
+        "long-lived-token",
+        errors.LongLivedToken,
+        help_verification.LONG_LIVED_TOKEN,
+        severity=Severity.NOTE,
+        cwe=613,
+    ),
+    _row(
+        405,
+        "unauthenticated-llm-endpoint",
+        errors.UnauthenticatedLlmEndpoint,
+        help_spending.UNAUTHENTICATED_LLM_ENDPOINT,
+        severity=Severity.WARNING,
+        cwe=306,
+    ),
+    _row(
+        406,
+        "plaintext-credential",
+        errors.PlaintextCredential,
+        help_spending.PLAINTEXT_CREDENTIAL,
+        severity=Severity.ERROR,
+        cwe=319,
     ),
     _row(
         407,

@@ -9,7 +9,7 @@ import types
 import pytest
 
 from rasp.patching.guard import Guard
-from rasp.patching.installer import Installer, Instrument
+from rasp.patching.installer import Installer, Instrument, Planned
 from rasp.patching.patches import MissingPoint, PatchPoint, apply, around, loaded, named_like, undo
 from rasp.patching.watch import ImportWatch
 
@@ -205,7 +205,7 @@ def test_the_installer_waits_for_a_library_and_patches_it_when_it_comes(installe
     monkeypatch.syspath_prepend(str(tmp_path))
     calls = []
     point = PatchPoint("late_library", "function", counting(calls))
-    installer.install([Instrument("late", "late", ">=1", (point,))], ())
+    installer.install([Planned.made(Instrument("late", "late", ">=1", (point,)))], ())
     assert state(installer) == ("waiting", "")
     import late_library
 
@@ -218,14 +218,18 @@ def test_the_installer_waits_for_a_library_and_patches_it_when_it_comes(installe
 
 def test_the_installer_reports_an_unsupported_version_and_patches_nothing(installer, library):
     before = raw(library, "function")
-    installer.install([Instrument("some", "some", ">=1", tuple(points(counting([]), "function", "gone")))], ())
+    installer.install(
+        [Planned.made(Instrument("some", "some", ">=1", tuple(points(counting([]), "function", "gone"))))], ()
+    )
     assert state(installer) == ("unsupported", f"this version has no {NAME}.gone")
     assert raw(library, "function") is before
 
 
 def test_the_installer_leaves_a_disabled_instrument_alone(installer, library):
     before = raw(library, "function")
-    installer.install([Instrument("some", "some", ">=1", tuple(points(counting([]), "function")))], ("some",))
+    installer.install(
+        [Planned.made(Instrument("some", "some", ">=1", tuple(points(counting([]), "function"))))], ("some",)
+    )
     assert state(installer)[0] == "disabled"
     assert raw(library, "function") is before
 
@@ -237,7 +241,7 @@ def test_a_failing_installation_is_contained_and_taken_back(library, capfd):
     quiet = Installer(Guard(), ImportWatch())
     before = raw(library, "function")
     made = Instrument("some", "some", ">=1", tuple(points(counting([]), "function")), on_install=broken)
-    quiet.install([made], ())
+    quiet.install([Planned.made(made)], ())
     assert state(quiet)[0] == "failed"
     assert raw(library, "function") is before
     assert "install.some failed with ValueError" in capfd.readouterr().err

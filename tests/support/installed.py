@@ -164,7 +164,7 @@ def install(
 def instruments_of(config_folder: Path) -> list[Instrument]:
     """All instruments, of a runtime that is never started."""
     runtime = Runtime(load(dict(QUIET), environ={}, directory=config_folder))
-    return list(runtime._instruments)
+    return [planned.load() for planned in runtime.planned]
 
 
 def at(point: PatchPoint) -> object:

@@ -56,7 +56,6 @@ class Runtime:
         self.pipeline = Pipeline(
             config, self.ledger, self.assembly, self._report, self.recorder.ended, known=_known(config)
         )
-        self.ledger.desk.span = self._span
         extractor = Extractor(self.ledger, Names.of(config))
         self.door = Door(self.pipeline, self.guard, extractor)
         self._watch = ImportWatch()
@@ -92,7 +91,12 @@ class Runtime:
         self._installer.install(self.planned, self.config.disabled)
         if self.otel is not None:
             self._watch.when_imported("opentelemetry.sdk.metrics", self._measure)
+            self._watch.when_imported("opentelemetry.sdk.trace", self._trace)
         atexit.register(self._exit)
+
+    def _trace(self, module: ModuleType) -> None:
+        """The app may have spans: from now on events tell which one was recording."""
+        self.ledger.desk.span = self._span
 
     def _measure(self, module: ModuleType) -> None:
         """The app exports metrics: rasp's own time is one."""
@@ -156,8 +160,6 @@ class Runtime:
 
     def _span(self) -> tuple[str, str] | None:
         """The ids of the span that is recording now."""
-        if "opentelemetry.sdk.trace" not in sys.modules or self.otel is None:
-            return None
         from opentelemetry import trace
 
         span = trace.get_current_span()

@@ -29,39 +29,39 @@ class AppHooks:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._known: weakref.WeakKeyDictionary[Any, tuple[object, int]] = weakref.WeakKeyDictionary()
+        self._latest: tuple[Any, object, int] = (_nothing, None, 0)
 
-    def routed(self, app: Any) -> Any:
+    def routed(self, app: Any, scope: RequestScope) -> Any:
         """The request is matched: where it goes, whose session it carries, and whether its ``g`` is fresh."""
-        scope = self._kit.ledger.scopes.here()
-        self._learn(app)
-        if scope is None or scope.app is not None:
-            return None
-        current = sys.modules["flask.globals"]
-        request = current.request._get_current_object()
+        latest, secret, blueprints = self._latest
+        if latest() is not app or app.config.get("SECRET_KEY") is not secret or len(app.blueprints) != blueprints:
+            self._learn(app)
+        contexts = sys.modules["flask.globals"]
+        context = contexts._cv_app.get()
+        request = getattr(context, "request", None) or contexts._cv_request.get().request
         environ = request.environ
-        if environ.get(TOKEN) is not scope.mark:
+        if scope.app is not None or environ.get(TOKEN) is not scope.mark:
             return None
         scope.app, scope.request = app, request
-        if request.url_rule is not None:
-            scope.mark.callable = app.view_functions.get(request.url_rule.endpoint, scope.mark.callable)
+        rule = request.url_rule
+        if rule is not None:
+            scope.mark.callable = app.view_functions.get(rule.endpoint, scope.mark.callable)
         if "HTTP_COOKIE" in environ:
             self._kit.extractor.session_cookie(scope, environ, app.config.get("SESSION_COOKIE_NAME") or "session")
         if request.view_args:
             self._kit.extractor.route(scope, request.view_args)
-        return self._found(scope, current.g._get_current_object())
-
-    def _found(self, scope: RequestScope, g: Any) -> Any:
-        table = getattr(g, "__dict__", None)
+        table = getattr(context.g, "__dict__", None)
         if isinstance(table, GDict) and table.epochs and table.origin is not None:
             return self._kit.pipeline.handle(GFound(table.epochs, scope))
         return None
 
     def _learn(self, app: Any) -> None:
         """The app's secret key and packages, when they are new."""
-        state = (app.config.get("SECRET_KEY"), len(app.blueprints))
-        if self._known.get(app) == state:
+        secret, blueprints = app.config.get("SECRET_KEY"), len(app.blueprints)
+        self._latest = (weakref.ref(app), secret, blueprints)
+        if self._known.get(app) == (secret, blueprints):
             return
-        self._known[app] = state
+        self._known[app] = (secret, blueprints)
         self._kit.ledger.own(app.secret_key, "config:SECRET_KEY")
         for key in app.config.get("SECRET_KEY_FALLBACKS") or ():
             self._kit.ledger.own(key, "config:SECRET_KEY_FALLBACKS")
@@ -69,11 +69,15 @@ class AppHooks:
         self._kit.ledger.places.add_app(*names)
 
 
+def _nothing() -> None:
+    """A reference to no app yet."""
+
+
 def instrument(kit: Kit) -> Instrument:
     """The instrument of ``flask.Flask``."""
     hooks = AppHooks(kit)
-    routed = kit.hook("flask.routed", hooks.routed)
-    door = kit.door
+    routed = kit.guard.light("flask.routed", hooks.routed)
+    door, current = kit.door, kit.ledger.scopes.current
 
     def serve(original: Any) -> Any:
         def wrapper(self: Any, environ: Any, start_response: Any) -> Any:
@@ -86,7 +90,11 @@ def instrument(kit: Kit) -> Instrument:
 
     def dispatch(original: Any) -> Any:
         def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-            obey(routed(self))
+            scope = current.get()
+            if scope is not None and scope.app is None and not scope.ended:
+                verdict = routed(self, scope)
+                if verdict is not None:
+                    obey(verdict)
             return original(self, *args, **kwargs)
 
         return named_like(original, full_dispatch_request)

@@ -7,7 +7,8 @@ access, ``pop``, ``setdefault``, ``vars(g)`` and direct edits are all seen, and 
 
 from __future__ import annotations
 
-from typing import Any
+from sys import _getframe
+from typing import Any, ClassVar
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.ledger.events import GRemoved, GStored
@@ -17,25 +18,32 @@ from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
 _MISSING = object()
+_store, _take, _new, _set_attribute = dict.__setitem__, dict.pop, tuple.__new__, object.__setattr__
 
 
 class GDict(dict[str, Any]):
-    """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it."""
+    """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it.
 
-    __slots__ = ("__weakref__", "_hooks", "epochs", "origin")
+    A subclass for each runtime holds its ``hooks``; there is no ``__init__``, since one is made for every request.
+    """
 
-    def __init__(self, before: dict[str, Any], hooks: GHooks, origin: RequestMark | None) -> None:
-        super().__init__(before)
-        self._hooks = hooks
-        self.epochs: dict[str, Any] = {}
-        self.origin = origin
+    __slots__ = ("__weakref__", "epochs", "origin")
+    hooks: ClassVar[GHooks]
+    epochs: dict[str, Any]
+    origin: RequestMark | None
 
     def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, value)
-        if isinstance(value, (str, bytes)) or name in self.epochs:
-            obey(self._hooks.stored(self, name, value, caller()))
-        elif value.__class__ in self._hooks.carriers:
-            self._hooks.placed(value, self)
+        _store(self, name, value)
+        hooks = self.hooks
+        kind = value.__class__
+        if kind is str and value not in hooks.live and name not in self.epochs:
+            return
+        if kind is str or isinstance(value, (str, bytes)) or name in self.epochs:
+            verdict = hooks.stored(self, name, value, _getframe(1))
+            if verdict is not None:
+                obey(verdict)
+        elif kind in hooks.carriers:
+            hooks.placed(value, self)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         if name not in self:
@@ -49,16 +57,18 @@ class GDict(dict[str, Any]):
     def __delitem__(self, name: str) -> None:
         existed = name in self
         if name in self.epochs:
-            verdict = self._hooks.removed(self, name, existed, not existed, caller())
+            verdict = self.hooks.removed(self, name, existed, not existed, caller())
             if not existed:
                 obey(verdict)
         super().__delitem__(name)
 
     def pop(self, name: str, default: Any = _MISSING) -> Any:
-        existed = name in self
         if name in self.epochs:
-            obey(self._hooks.removed(self, name, existed, not existed and default is _MISSING, caller()))
-        return super().pop(name) if default is _MISSING else super().pop(name, default)
+            existed = name in self
+            verdict = self.hooks.removed(self, name, existed, not existed and default is _MISSING, _getframe(1))
+            if verdict is not None:
+                obey(verdict)
+        return _take(self, name) if default is _MISSING else _take(self, name, default)
 
     def popitem(self) -> tuple[str, Any]:
         name = next(reversed(self), None)
@@ -79,6 +89,7 @@ class GHooks:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self.live = kit.ledger.values.exact
         self.stored = kit.hook("flask.g.set", self._stored)
         self.removed = kit.hook("flask.g.remove", self._removed)
         self.placed = kit.hook("flask.g.handle", kit.ledger.native.placed)
@@ -88,7 +99,8 @@ class GHooks:
         text = as_text(value)
         if name not in table.epochs and (text is None or self._kit.ledger.values.get(text) is None):
             return None
-        return self._kit.pipeline.handle(GStored(table.epochs, name, text, self._kit.here(frame)))
+        event = _new(GStored, (table.epochs, name, text, self._kit.ledger.places.innermost(frame)))
+        return self._kit.pipeline.handle(event)
 
     def _removed(self, table: GDict, name: str, existed: bool, raised: bool, frame: Any) -> Any:
         error = AttributeError if frame.f_code.co_name == "__delattr__" else KeyError
@@ -100,17 +112,24 @@ class GHooks:
 
 def instrument(kit: Kit) -> Instrument:
     """The instrument of ``flask.g``."""
-    hooks = GHooks(kit)
+
+    class Watched(GDict):
+        __slots__ = ()
+        hooks = GHooks(kit)
+
+    current = kit.ledger.scopes.current
 
     def watch(context: Any) -> None:
-        found = getattr(context, "g", None)
+        found = context.g
         attributes = getattr(found, "__dict__", None)
         if type(attributes) is dict:
-            scope = kit.ledger.scopes.here()
-            watched = GDict(attributes, hooks, None if scope is None else scope.mark)
-            object.__setattr__(found, "__dict__", watched)  # g's own __setattr__ would make it an entry
+            scope = current.get()
+            watched = Watched(attributes)
+            watched.epochs = {}
+            watched.origin = None if scope is None or scope.ended else scope.mark
+            _set_attribute(found, "__dict__", watched)  # g's own __setattr__ would make it an entry
 
-    made = kit.hook("flask.g.create", watch)
+    made = kit.guard.light("flask.g.create", watch)
 
     def init(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:

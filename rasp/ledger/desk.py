@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import current_thread, get_ident
+from time import perf_counter
 
 from rasp.allowance import ALLOWED
 from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
 from rasp.ledger.scope_table import Scopes
-from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope
+from rasp.ledger.scopes import EVENTS_PER_REQUEST, VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch, SlotNames
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
+_new = tuple.__new__
+
 
 @dataclass(slots=True, eq=False)
 class Desk:
-    """Shared by the books. ``span`` tells the (trace id, span id) of the span that is recording now, if any."""
+    """Shared by the books. ``span`` tells the ids of the span that is recording now, once there can be any."""
 
     values: LiveValues
     slots: SlotNames
     scopes: Scopes
     places: Places
     links: Links = field(default_factory=Links)
-    span: Callable[[], tuple[str, str] | None] = lambda: None
+    span: Callable[[], tuple[str, str] | None] | None = None
 
     def occur(
         self,
@@ -40,25 +42,33 @@ class Desk:
         tag: object = None,
     ) -> Occurrence:
         """Writes an event down, in its request's record too."""
-        if scope is not None and scope.thread_ident == threading.get_ident():
-            thread = scope.thread_object
-        else:
-            thread = threading.current_thread()
-        occurrence = Occurrence(
-            action,
-            holder,
-            slot,
-            path,
-            None if scope is None else scope.mark,
-            thread,
-            time.perf_counter(),
-            live,
-            self.span(),
-            tag,
-            ALLOWED.get(),
+        span, mark, thread = self.span, None, None
+        if scope is not None:
+            mark = scope.mark
+            if scope.thread_ident == get_ident():
+                thread = scope.thread_object
+        occurrence = _new(
+            Occurrence,
+            (
+                action,
+                holder,
+                slot,
+                path,
+                mark,
+                thread or current_thread(),
+                perf_counter(),
+                live,
+                None if span is None else span(),
+                tag,
+                ALLOWED.get(),
+            ),
         )
         if scope is not None:
-            scope.note(occurrence)
+            events = scope.events
+            if len(events) < EVENTS_PER_REQUEST:
+                events.append(occurrence)
+            else:
+                scope.dropped += 1
         return occurrence
 
     def match_slot(self, name: str, scope: RequestScope | None) -> SlotMatch | None:

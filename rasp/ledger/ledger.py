@@ -40,6 +40,7 @@ class Ledger:
     """All books of one process. Thread-safe; no lock is held across a call into the app.
 
     Attributes:
+        books: what enters an event of each type, and answers with what can be judged about it.
         native: the book of native handles, whose release is entered before and rolled back after its call.
     """
 
@@ -57,7 +58,7 @@ class Ledger:
         self._verification = VerificationBook(self.desk)
         self._redeemed: dict[str, None] = {}
         self._presenting: dict[LiveValue, list[RequestScope]] = {}
-        self._apply: dict[type, Callable[[Any], Sequence[Fact]]] = {
+        self.books: dict[type, Callable[[Any], Sequence[Fact]]] = {
             ev.GStored: self._g.stored,
             ev.GRemoved: self._g.removed,
             ev.GFound: self._g.found,
@@ -81,7 +82,7 @@ class Ledger:
 
     def apply(self, event: object) -> Sequence[Fact]:
         """Enters an event; what can be judged about it comes back."""
-        return self._apply[type(event)](event)
+        return self.books[type(event)](event)
 
     # Credentials
 
@@ -127,6 +128,15 @@ class Ledger:
         live = self.values.enter(text, kind, source, also)
         if live is not None:
             self._presented(scope, live, source)
+
+    def present_known(self, scope: RequestScope, text: str, source: str) -> bool:
+        """The quick way for a header whose whole text is known to be a live value; whether it was gone."""
+        live = self.values.get(text)
+        if live is None or live.source != source or live.short or scope.touched:
+            return False
+        self.values.again(live)
+        self._presented(scope, live, source)
+        return True
 
     def _presented(self, scope: RequestScope, live: LiveValue, source: str) -> None:
         if live in scope.presented:

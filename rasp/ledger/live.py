@@ -31,6 +31,8 @@ class LiveValues:
     """The index of live values. Thread-safe; no lock is held while a text is searched.
 
     Attributes:
+        exact: every text that is a live value, with or without its scheme word; to be read only.
+        get: the live value that a text is, exactly.
         foreign: how many live values callers presented; service values are not among them.
         dropped: values and texts that some bound has cut.
     """
@@ -41,7 +43,8 @@ class LiveValues:
         self._limit = limit
         self._grace = grace
         self._lock = threading.RLock()
-        self._exact: dict[str, LiveValue] = {}
+        self.exact: dict[str, LiveValue] = {}
+        self.get: Callable[[str], LiveValue | None] = self.exact.get
         self._chunks: dict[bytes, tuple[tuple[LiveValue, Form, int], ...]] = {}
         self._shorts: dict[bytes, LiveValue] = {}
         self._odd: dict[str, LiveValue] = {}
@@ -54,13 +57,9 @@ class LiveValues:
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._kept.values())
 
-    def get(self, text: str) -> LiveValue | None:
-        """The live value that a text is, exactly, with or without its scheme word."""
-        return self._exact.get(text)
-
     def find(self, text: str, limit: int = SCAN_LIMIT) -> list[Hit]:
         """The live values that stand in a text, in any form; each stretch of the text once, in order."""
-        if not self._exact:
+        if not self.exact:
             return []
         if len(text) > limit:
             self.dropped += 1
@@ -121,7 +120,7 @@ class LiveValues:
             the live value, or ``None`` where the value does not count.
         """
         with self._lock:
-            live = self._exact.get(text)
+            live = self.exact.get(text)
             if live is None:
                 live = self._add(text, kind, source, also)
                 if live is None:
@@ -130,15 +129,25 @@ class LiveValues:
                 if _is_nearer(kind, live.kind):
                     live.kind = kind
                 for other in also:
-                    if other not in self._exact and len(live.exact) < _ALIASES:
+                    if other not in self.exact and len(live.exact) < _ALIASES:
                         self._alias(live, other, signed=False)
             live.in_flight += 1
             return live
 
+    def again(self, live: LiveValue) -> None:
+        """A request presents a value that is live already."""
+        with self._lock:
+            live.in_flight += 1
+
+    @property
+    def watched(self) -> bool:
+        """Whether any value is live: one that callers presented, or one of the app's own."""
+        return bool(self.exact)
+
     def _alias(self, live: LiveValue, text: str, *, signed: bool) -> None:
         """Another text that is this value whole."""
         live.exact.append(text)
-        self._exact.setdefault(text, live)
+        self.exact.setdefault(text, live)
         if " " not in text and strength(text) is not Strength.NONE:
             self._enter_forms(live, text, signed=signed)
 
@@ -149,7 +158,7 @@ class LiveValues:
             if rank is Rank.PRESENTED:
                 if live.rank is Rank.PRESENTED and live.in_flight <= 0:
                     self._kept[Rank.PRESENTED].pop(live, None)
-                    if live.text in self._exact:
+                    if live.text in self.exact:
                         self._forget(live)
             else:
                 self._establish(live, rank)
@@ -169,7 +178,7 @@ class LiveValues:
                 kept.move_to_end(live)
             return
         self._kept[live.rank].pop(live, None)
-        if live.text not in self._exact:
+        if live.text not in self.exact:
             return
         live.rank = rank
         if rank is Rank.SERVICE:
@@ -216,7 +225,7 @@ class LiveValues:
             return None
         live = LiveValue(text, kind, source, self._fingerprint)
         live.short = how is Strength.SHORT
-        self._exact[text] = live
+        self.exact[text] = live
         if how is not Strength.NONE:
             self._enter_forms(live, text, signed=kind is Kind.SESSION)
         for other in texts[1:]:
@@ -247,8 +256,8 @@ class LiveValues:
 
     def _forget(self, live: LiveValue) -> None:
         for value in live.exact:
-            if self._exact.get(value) is live:
-                del self._exact[value]
+            if self.exact.get(value) is live:
+                del self.exact[value]
         for form in live.forms:
             raw = form.text.encode("utf-8", "replace")
             if self._shorts.get(raw) is live:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from rasp.ledger.live import LiveValues
-from rasp.ledger.scopes import Occurrence, RequestScope, identity
+from rasp.ledger.scopes import IN_URL, PRESENTED, VERIFIED, Occurrence, RequestScope, identity
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action
 
@@ -81,12 +81,15 @@ class Scopes:
     def release_values(self, scope: RequestScope) -> None:
         """What an ended request established about its credentials decides how long they stay live."""
         answered = scope.status is not None and scope.status < 400
-        acquired: dict[LiveValue | None, Occurrence] = {}
-        if scope.has("in_url"):  # what an access line shows most often
-            acquired = {o.live: o for o in reversed(scope.events) if o.action is Action.ACQUIRE}
-        scope.glow = [(live, live.forms, acquired.get(live)) for live in scope.presented]
+        made = scope.made
+        if made & PRESENTED:
+            acquired: dict[LiveValue | None, Occurrence] = {}
+            if made & IN_URL:  # what an access line shows most often
+                acquired = {o.live: o for o in reversed(scope.events) if o.action is Action.ACQUIRE}
+            scope.glow += [(live, live.forms, acquired.get(live)) for live in scope.presented]
+        verified: Collection[LiveValue] = scope.verified if made & VERIFIED else ()
         for live in scope.own():
-            if live in scope.verified:
+            if live in verified:
                 rank = Rank.VERIFIED
             else:
                 rank = Rank.ANSWERED if answered else Rank.PRESENTED

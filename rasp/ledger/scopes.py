@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 from rasp.ledger.forms import Form
 from rasp.ledger.places import CallPath
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rasp.errors import RaspViolation
     from rasp.ledger.hold_book import Hold
     from rasp.model import Finding
+
+T = TypeVar("T")
 
 VALUES_PER_REQUEST = 16
 EVENTS_PER_REQUEST = 512
@@ -34,13 +36,18 @@ class RequestMark:
     work is worked out when first asked for: most requests are never named.
     """
 
-    __slots__ = ("_id", "callable", "method", "started")
+    __slots__ = ("_id", "_method", "callable", "started")
 
     def __init__(self, method: str, callable: object) -> None:
         self._id = ""
         self.started = time.perf_counter()
-        self.method = method
+        self._method = method
         self.callable = callable
+
+    @property
+    def method(self) -> str:
+        """A standard method, or ``OTHER``."""
+        return self._method if self._method in METHODS else "OTHER"
 
     @property
     def id(self) -> str:
@@ -50,13 +57,7 @@ class RequestMark:
         return self._id
 
 
-@dataclass(slots=True, repr=False, eq=False)
-class Occurrence:
-    """One event as the ledger keeps it: nothing rendered yet.
-
-    ``tag`` tells holders of one name apart.
-    """
-
+class _Occurrence(NamedTuple):
     action: Action
     holder: str
     slot: str | SlotMatch | None
@@ -70,6 +71,22 @@ class Occurrence:
     allowed: frozenset[str] = frozenset()
 
 
+class Occurrence(_Occurrence):
+    """One event as the ledger keeps it: nothing rendered yet. Two of them are never equal.
+
+    ``tag`` tells holders of one name apart. A tuple, since one is made for nearly every event.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return f"<Occurrence {self.action} {self.holder}>"
+
+
 @dataclass(slots=True, repr=False, eq=False)
 class Candidate:
     """A value under a weak name: it counts only once it was verified or looked up with a hit."""
@@ -79,13 +96,34 @@ class Candidate:
     source: str
 
 
-_CONTAINERS: dict[str, Callable[[], Any]] = {
-    "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict,
-    "lost": dict, "verified": set, "attempted": set, "excluded": set,
-    "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "glow": list,
-    "weak": list, "in_url": set,
-}  # fmt: skip
-_LET_GO = tuple(name for name in _CONTAINERS if name not in ("glow", "violations", "in_url"))
+class Lazy(Generic[T]):
+    """A container of a scope that is made when first looked at, which makes the scope ``touched``.
+
+    No data descriptor: once made, the container is an ordinary attribute, as fast as any other.
+    """
+
+    __slots__ = ("_bit", "_make", "_name")
+    names: ClassVar[dict[str, int]] = {}
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        self._bit = self.names[name] = 1 << len(self.names)
+
+    @overload
+    def __get__(self, scope: None, owner: type) -> Lazy[T]: ...
+    @overload
+    def __get__(self, scope: RequestScope, owner: type) -> T: ...
+    def __get__(self, scope: RequestScope | None, owner: type) -> Lazy[T] | T:
+        if scope is None:
+            return self
+        made = self._make()
+        setattr(scope, self._name, made)
+        scope.made |= self._bit
+        scope.touched = True
+        return made
 
 
 class RequestScope:
@@ -105,53 +143,49 @@ class RequestScope:
         weak: (source, whether a placeholder) of presented values that are too weak to follow.
         violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
         request: the framework's request, once it is routed; it tells the route and the view.
+        made: bits of the containers that were made, see ``has``.
     """
 
-    presented: dict[LiveValue, None]
-    issued: dict[LiveValue, None]
-    known: dict[LiveValue, None]
-    verified: set[LiveValue]
-    attempted: set[LiveValue]
-    unverified: dict[LiveValue, Occurrence]
-    candidates: dict[str, Candidate]
-    weak: list[tuple[str, bool]]
-    excluded: set[str]
-    overlaps: list[tuple[LiveValue, RequestScope]]
-    events: list[Occurrence]
-    slots: dict[int, Any]
-    lost: dict[int, Occurrence]
-    holds: list[Hold]
-    violations: list[RaspViolation]
-    findings: list[Finding]
-    glow: list[tuple[LiveValue, list[Form], Occurrence | None]]
-    in_url: set[LiveValue]
+    presented: Lazy[dict[LiveValue, None]] = Lazy(dict)
+    events: Lazy[list[Occurrence]] = Lazy(list)
+    verified: Lazy[set[LiveValue]] = Lazy(set)
+    attempted: Lazy[set[LiveValue]] = Lazy(set)
+    slots: Lazy[dict[int, Any]] = Lazy(dict)
+    issued: Lazy[dict[LiveValue, None]] = Lazy(dict)
+    known: Lazy[dict[LiveValue, None]] = Lazy(dict)
+    unverified: Lazy[dict[LiveValue, Occurrence]] = Lazy(dict)
+    candidates: Lazy[dict[str, Candidate]] = Lazy(dict)
+    weak: Lazy[list[tuple[str, bool]]] = Lazy(list)
+    excluded: Lazy[set[str]] = Lazy(set)
+    overlaps: Lazy[list[tuple[LiveValue, RequestScope]]] = Lazy(list)
+    lost: Lazy[dict[int, Occurrence]] = Lazy(dict)
+    holds: Lazy[list[Hold]] = Lazy(list)
+    findings: Lazy[list[Finding]] = Lazy(list)
+    violations: Lazy[list[RaspViolation]] = Lazy(list)
+    glow: Lazy[list[tuple[LiveValue, list[Form], Occurrence | None]]] = Lazy(list)
+    in_url: Lazy[set[LiveValue]] = Lazy(set)
+
+    made = 0
+    touched = False
+    ended = False
+    dropped = 0
+    status: int | None = None
+    scan: list[bytes] | None = None
+    request: Any = None
+    app: Any = None
+    body: Any = None
+    parent_span: tuple[str, str] | None = None
+    _route: str | None = None
 
     def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
-        self.mark = RequestMark(method if method in METHODS else "OTHER", callable)
+        self.mark = RequestMark(method, callable)
         self.environ = environ
-        self.touched = False
-        self.ended = False
-        self.dropped = 0
-        self.status: int | None = None
-        self.scan: list[bytes] | None = None
-        self.request: Any = None
-        self.app: Any = None
-        self.body: Any = None
-        self.parent_span: tuple[str, str] | None = None
         self.thread_object = threading.current_thread()
-        self.thread_ident = threading.get_ident()
-        self.greenlet = current_greenlet()
-        self.ident = identity()
-        self._route: str | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        make = _CONTAINERS.get(name)
-        if make is None:
-            raise AttributeError(name)
-        made = make()
-        setattr(self, name, made)
-        self.touched = True
-        return made
+        self.thread_ident = self.ident = threading.get_ident()
+        self.greenlet: weakref.ref[Any] | None = None
+        if "greenlet" in sys.modules:
+            self.greenlet = current_greenlet()
+            self.ident = identity()
 
     @property
     def thread(self) -> str:
@@ -176,35 +210,41 @@ class RequestScope:
 
     def knows(self, live: LiveValue) -> bool:
         """Whether a credential belongs to this request: presented, issued, or seen first here."""
-        return live in self.presented or (
-            ("issued" in self.__dict__ and live in self.issued) or ("known" in self.__dict__ and live in self.known)
+        made = self.made
+        return (
+            (made & PRESENTED and live in self.presented)
+            or (made & _ISSUED and live in self.issued)
+            or bool(made & _KNOWN and live in self.known)
         )
 
     def has(self, name: str) -> bool:
         """Whether a container was ever looked at; asking does not make it."""
-        return name in self.__dict__
+        return bool(self.made & Lazy.names[name])
 
     def own(self) -> dict[LiveValue, None]:
         """All credentials of this request: presented, issued and seen first here."""
-        if "issued" in self.__dict__ or "known" in self.__dict__:
+        made = self.made
+        if made & _MORE:
             return {**self.presented, **self.issued, **self.known}
-        return self.presented
-
-    def note(self, occurrence: Occurrence) -> None:
-        """Adds to the request's record; beyond its bound events are only counted."""
-        if len(self.events) < EVENTS_PER_REQUEST:
-            self.events.append(occurrence)
-        else:
-            self.dropped += 1
+        return self.presented if made & PRESENTED else {}
 
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
         if self.request is not None:
             self._route = self.route
-        self.environ = self.body = self.app = self.scan = self.request = None
-        if self.touched:
-            for name in _LET_GO:
-                self.__dict__.pop(name, None)
+        self.environ = None
+        if self.body is not None:
+            self.body = None
+        if self.app is not None:
+            self.app = self.request = None
+        if self.scan is not None:
+            self.scan = None
+        made = self.made
+        if made:
+            for name, bit in Lazy.names.items():
+                if made & bit and bit & _LET_GO:
+                    delattr(self, name)
+            self.made = made & ~_LET_GO
 
     @property
     def in_flight(self) -> bool:
@@ -215,6 +255,13 @@ class RequestScope:
             greenlet = self.greenlet()
             return greenlet is not None and not greenlet.dead
         return self.thread_object.is_alive()
+
+
+PRESENTED, VERIFIED, IN_URL = (Lazy.names[name] for name in ("presented", "verified", "in_url"))
+"""Bits of ``RequestScope.made``, for where ``has`` would be asked too often."""
+_ISSUED, _KNOWN = (Lazy.names[name] for name in ("issued", "known"))
+_MORE = _ISSUED | _KNOWN
+_LET_GO = sum(bit for name, bit in Lazy.names.items() if name not in ("glow", "violations", "in_url"))
 
 
 def current_greenlet() -> Any:

@@ -78,6 +78,8 @@ class RecordedInput:
 class Body:
     """A response body inside its request's scope: every ``next()`` and ``close()`` runs in it, and its end ends it."""
 
+    __slots__ = ("__weakref__", "_door", "_iterable", "_iterator", "_scope")
+
     def __init__(self, door: Door, scope: RequestScope, iterable: Iterable[bytes]) -> None:
         self._door = door
         self._scope = scope
@@ -124,6 +126,8 @@ class Body:
 
 class SizedBody(Body):
     """A body of known length, such as a list: servers work out ``Content-Length`` from it."""
+
+    __slots__ = ()
 
     def __len__(self) -> int:
         return len(self._iterable)  # type: ignore[arg-type]

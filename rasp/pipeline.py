@@ -112,14 +112,13 @@ class Pipeline:
 
     def end(self, scope: RequestScope) -> None:
         """A request is over: judge what can only be judged now, settle it, hand on its record."""
-        if not scope.touched:
-            self.ended(scope, ())
-            return
-        facts = self.ledger.ending(scope)
-        if facts:
-            self.respond(facts)
-        self.ledger.close(scope)
-        self.ended(scope, tuple(scope.findings))
+        if scope.touched:
+            facts = self.ledger.ending(scope)
+            if facts:
+                self.respond(facts)
+            self.ledger.close(scope)
+        if scope.recorded:
+            self.ended(scope, tuple(scope.findings) if scope.has("findings") else ())
 
 
 def describe(finding: Finding) -> str:

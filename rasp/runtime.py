@@ -52,7 +52,7 @@ class Runtime:
         key = _fingerprint_key(config)
         self.ledger = Ledger(config, fingerprinter(key))
         self.assembly = Assembly(self.ledger.places, self.counting.instance)
-        self.recorder = Recorder(self.assembly, self.guard, self._recorded, self._wants_records)
+        self.recorder = Recorder(self.assembly, self.guard, self._recorded, self._wants_records, self._keeping)
         self.pipeline = Pipeline(
             config, self.ledger, self.assembly, self._report, self.recorder.ended, known=_known(config)
         )
@@ -87,6 +87,7 @@ class Runtime:
         """Patches what is imported, and the rest when it is. In mode ``off`` nothing."""
         if self.config.mode is Mode.OFF:
             return
+        self.ledger.desk.recording = self.events_file is not None
         self.ledger.own_environment(os.environ)
         self._installer.install(self.planned, self.config.disabled)
         if self.otel is not None:
@@ -95,12 +96,19 @@ class Runtime:
         atexit.register(self._exit)
 
     def _trace(self, module: ModuleType) -> None:
-        """The app may have spans: from now on events tell which one was recording."""
+        """The app may have spans: from now on events tell which one was recording, and requests are recorded."""
         self.ledger.desk.span = self._span
+        self.ledger.desk.recording = True
+
+    def _keeping(self, kept: bool) -> None:
+        """Somebody wants the records of requests from now on, or no more."""
+        desk = self.ledger.desk
+        desk.recording = kept or self.events_file is not None or desk.span is not None or self.guard.measured
 
     def _measure(self, module: ModuleType) -> None:
         """The app exports metrics: rasp's own time is one."""
         self.guard.measured = True
+        self.ledger.desk.recording = True
 
     def stop(self) -> None:
         """Takes everything back and closes the reports."""

@@ -69,6 +69,11 @@ class AppHooks:
         self._kit.ledger.places.add_app(*names)
 
 
+def call_is_flasks(call: Any) -> bool:
+    """Whether ``__call__`` is Flask's own, which only goes on to ``wsgi_app``."""
+    return getattr(call, "__module__", "") == "flask.app" and call.__name__ == "__call__"
+
+
 def _nothing() -> None:
     """A reference to no app yet."""
 
@@ -77,16 +82,26 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of ``flask.Flask``."""
     hooks = AppHooks(kit)
     routed = kit.guard.light("flask.routed", hooks.routed)
-    door, current = kit.door, kit.ledger.scopes.current
+    answered = kit.guard.light("flask.answered", kit.door.answers.answered)
+    door, current, raises = kit.door, kit.ledger.scopes.current, kit.config.raises
 
     def serve(original: Any) -> Any:
+        straight = call_is_flasks(original)
+
         def wrapper(self: Any, environ: Any, start_response: Any) -> Any:
             if TOKEN in environ:
                 return original(self, environ, start_response)
+            if not raises and "wsgi_app" not in self.__dict__:
+                found = getattr(type(self).wsgi_app, "rasp_direct", None)
+                if found is not None and (straight or found is original):
+                    return door.serve_flask(found.__get__(self), environ, start_response)
             return door.serve(original.__get__(self), environ, start_response)
 
         kit.ledger.places.walls.add(wrapper.__code__)
-        return named_like(original, wrapper)
+        replacement = named_like(original, wrapper)
+        if getattr(original, "__module__", "") == "flask.app" and original.__name__ == "wsgi_app":
+            replacement.rasp_direct = original  # what a call may go to at once, where nobody stands between
+        return replacement
 
     def dispatch(original: Any) -> Any:
         def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -95,9 +110,24 @@ def instrument(kit: Kit) -> Instrument:
                 verdict = routed(self, scope)
                 if verdict is not None:
                     obey(verdict)
+                if scope.app is self:
+                    response = original(self, *args, **kwargs)
+                    if scope.direct:
+                        answered(scope, response)
+                    return response
             return original(self, *args, **kwargs)
 
         return named_like(original, full_dispatch_request)
+
+    def handle(original: Any) -> Any:
+        def handle_exception(self: Any, *args: Any, **kwargs: Any) -> Any:
+            response = original(self, *args, **kwargs)
+            scope = current.get()
+            if scope is not None and scope.direct and scope.app is self:
+                answered(scope, response)
+            return response
+
+        return named_like(original, handle_exception)
 
     def learn_dispatchers(module: ModuleType) -> None:
         codes: list[CodeType | None] = [code_of(getattr(module.Flask, name, None)) for name in _DISPATCHERS]
@@ -113,6 +143,7 @@ def instrument(kit: Kit) -> Instrument:
             PatchPoint("flask.app", "Flask.__call__", serve),
             PatchPoint("flask.app", "Flask.wsgi_app", serve),
             PatchPoint("flask.app", "Flask.full_dispatch_request", dispatch),
+            PatchPoint("flask.app", "Flask.handle_exception", handle),
         ),
         on_install=learn_dispatchers,
     )

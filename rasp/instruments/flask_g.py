@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.ledger.events import GRemoved, GStored
 from rasp.ledger.expectation import expects
-from rasp.ledger.scopes import RequestMark
+from rasp.ledger.g_book import HOLDER, Epoch
+from rasp.ledger.scopes import PRESENTED, RequestMark
+from rasp.model import Action
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
@@ -24,7 +26,8 @@ _store, _take, _new, _set_attribute = dict.__setitem__, dict.pop, tuple.__new__,
 class GDict(dict[str, Any]):
     """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it.
 
-    A subclass for each runtime holds its ``hooks``; there is no ``__init__``, since one is made for every request.
+    A subclass for each runtime holds its ``hooks``; there is no ``__init__``, since one is made for every request. With
+    its first credential it becomes a ``Holding``, so that before nothing but a store is seen, and costs anything.
     """
 
     __slots__ = ("__weakref__", "epochs", "origin")
@@ -40,6 +43,8 @@ class GDict(dict[str, Any]):
             return
         if kind is str or isinstance(value, (str, bytes)) or name in self.epochs:
             verdict = hooks.stored(self, name, value, _getframe(1))
+            if self.epochs and self.__class__ is not hooks.holding:
+                self.__class__ = hooks.holding
             if verdict is not None:
                 obey(verdict)
         elif kind in hooks.carriers:
@@ -53,6 +58,15 @@ class GDict(dict[str, Any]):
     def update(self, *args: Any, **kwargs: Any) -> None:
         for name, value in dict(*args, **kwargs).items():
             self[name] = value
+
+    def __reduce__(self) -> Any:
+        return (dict, (dict(self),))
+
+
+class Holding(GDict):
+    """The attributes of a ``g`` that has held a credential: removals are seen too."""
+
+    __slots__ = ()
 
     def __delitem__(self, name: str) -> None:
         existed = name in self
@@ -80,42 +94,65 @@ class GDict(dict[str, Any]):
         super().clear()
         self.epochs.clear()
 
-    def __reduce__(self) -> Any:
-        return (dict, (dict(self),))
-
 
 class GHooks:
     """The hooks that every ``GDict`` calls."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._current = kit.ledger.scopes.current
+        self._made = kit.ledger.desk.made
+        self._innermost = kit.ledger.places.innermost
+        self._path = kit.ledger.places.path
+        self.holding: type[GDict] = Holding
         self.live = kit.ledger.values.exact
-        self.stored = kit.hook("flask.g.set", self._stored)
-        self.removed = kit.hook("flask.g.remove", self._removed)
+        self.stored = kit.guard.light("flask.g.set", self._stored)
+        self.removed = kit.guard.light("flask.g.remove", self._removed)
         self.placed = kit.hook("flask.g.handle", kit.ledger.native.placed)
         self.carriers = kit.ledger.native.carriers
 
     def _stored(self, table: GDict, name: str, value: object, frame: Any) -> Any:
+        scope = self._current.get()
+        if value.__class__ is str and scope is not None and not (scope.recorded or scope.ended):
+            live = self.live.get(value)
+            if live is not None and scope.made & PRESENTED and live in scope.presented:
+                acquired = self._made(Action.ACQUIRE, HOLDER, name, self._innermost(frame), live, scope)
+                table.epochs[name] = Epoch(live, acquired)  # the caller's own: there is nothing to judge
+                return None
         text = as_text(value)
         if name not in table.epochs and (text is None or self._kit.ledger.values.get(text) is None):
             return None
-        event = _new(GStored, (table.epochs, name, text, self._kit.ledger.places.innermost(frame)))
+        event = _new(GStored, (table.epochs, name, text, self._innermost(frame)))
         return self._kit.pipeline.handle(event)
 
     def _removed(self, table: GDict, name: str, existed: bool, raised: bool, frame: Any) -> Any:
+        epoch = table.epochs[name]
+        scope = self._current.get()
+        if existed and epoch.released is None and scope is not None and not (scope.recorded or scope.ended):
+            path = self._path(frame)
+            epoch.released = self._made(Action.RELEASE, HOLDER, name, path, epoch.live, scope)
+            return None
         error = AttributeError if frame.f_code.co_name == "__delattr__" else KeyError
-        released = not existed and getattr(table.epochs.get(name), "released", None) is not None
+        released = not existed and epoch.released is not None
         guarded = raised and released and expects(frame, self._kit.ledger.places, error)
-        event = GRemoved(table.epochs, name, existed, raised, guarded, self._kit.path(frame))
+        event = GRemoved(table.epochs, name, existed, raised, guarded, self._path(frame))
         return self._kit.pipeline.handle(event)
 
 
 def instrument(kit: Kit) -> Instrument:
     """The instrument of ``flask.g``."""
 
+    given = GHooks(kit)
+
     class Watched(GDict):
         __slots__ = ()
-        hooks = GHooks(kit)
+        hooks = given
+
+    class WatchedHolding(Holding):
+        __slots__ = ()
+        hooks = given
+
+    given.holding = WatchedHolding
 
     current = kit.ledger.scopes.current
 

@@ -1,10 +1,11 @@
 """``logging``: the text that a handler renders, and records that a handler sends on by itself.
 
-``Handler.format`` is where text becomes final; ``Handler.handle`` tells whether it was called; ``Logger.handle``, wrapped
-where some rule is ``strict``, is outside every ``emit``, where raising is safe. The wrappers are compiled under the module
-name of logging, so that structlog's ``CallsiteParameterAdder`` skips them, and its file name, which loguru's recipe for a
-handler compares; ``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone: its text is not final, the
-listener's handlers are. A handler class with a ``format`` of its own is wrapped when it is first used.
+``Handler.format`` is where text becomes final; ``Handler.handle`` tells whether it was called; ``Logger.handle``,
+wrapped where some rule is ``strict``, is outside every ``emit``, where raising is safe. The wrappers are compiled
+under the module name of logging, so that structlog's ``CallsiteParameterAdder`` skips them, and its file name, which
+loguru's recipe for a handler compares; ``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone:
+its text is not final, the listener's handlers are. A handler class with a ``format`` of its own is wrapped when it is
+first used.
 """
 
 from __future__ import annotations

@@ -33,16 +33,19 @@ class LiveValues:
     Attributes:
         exact: every text that is a live value, with or without its scheme word; to be read only.
         get: the live value that a text is, exactly.
+        lock: to be held while ``in_flight`` of a value changes.
+        due: when the first value is past its grace time, by ``clock``; never later than that.
         foreign: how many live values callers presented; service values are not among them.
         dropped: values and texts that some bound has cut.
     """
 
     def __init__(self, fingerprint: Fingerprint, clock: Callable[[], float], limit: int, grace: float) -> None:
         self._fingerprint = fingerprint
-        self._clock = clock
+        self.clock = clock
+        self.due = float("inf")
         self._limit = limit
         self._grace = grace
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.exact: dict[str, LiveValue] = {}
         self.get: Callable[[str], LiveValue | None] = self.exact.get
         self._chunks: dict[bytes, tuple[tuple[LiveValue, Form, int], ...]] = {}
@@ -67,10 +70,11 @@ class LiveValues:
         # In bytes: str.translate builds a table at every call, bytes.translate does not.
         runs = text.encode("utf-8", "replace").translate(_TO_RUNS).split()
         chunks, shorts = self._chunks, self._shorts
-        for run in [run for run in runs if len(run) >= CHUNK]:
-            for at in range(len(run) - CHUNK + 1):
-                if run[at : at + CHUNK] in chunks:
-                    return self._locate(text)
+        for run in runs:
+            if len(run) >= CHUNK:
+                for at in range(len(run) - CHUNK + 1):
+                    if run[at : at + CHUNK] in chunks:
+                        return self._locate(text)
         if shorts and not shorts.keys().isdisjoint(runs):
             return self._locate(text)
         if self._odd and any(odd in text for odd in tuple(self._odd)):
@@ -119,7 +123,7 @@ class LiveValues:
         Returns:
             the live value, or ``None`` where the value does not count.
         """
-        with self._lock:
+        with self.lock:
             live = self.exact.get(text)
             if live is None:
                 live = self._add(text, kind, source, also)
@@ -134,16 +138,6 @@ class LiveValues:
             live.in_flight += 1
             return live
 
-    def again(self, live: LiveValue) -> None:
-        """A request presents a value that is live already."""
-        with self._lock:
-            live.in_flight += 1
-
-    @property
-    def watched(self) -> bool:
-        """Whether any value is live: one that callers presented, or one of the app's own."""
-        return bool(self.exact)
-
     def _alias(self, live: LiveValue, text: str, *, signed: bool) -> None:
         """Another text that is this value whole."""
         live.exact.append(text)
@@ -153,9 +147,14 @@ class LiveValues:
 
     def leave(self, live: LiveValue, rank: Rank) -> None:
         """A request that presented a value ended; ``rank`` is what it established about it."""
-        with self._lock:
+        with self.lock:
             live.in_flight -= 1
-            if rank is Rank.PRESENTED:
+            if live.rank >= rank > Rank.PRESENTED:  # as in most requests: it only stays for longer
+                live.until = self.clock() + self._grace
+                kept = self._kept[live.rank]
+                if live in kept:
+                    kept.move_to_end(live)
+            elif rank is Rank.PRESENTED:
                 if live.rank is Rank.PRESENTED and live.in_flight <= 0:
                     self._kept[Rank.PRESENTED].pop(live, None)
                     if live.text in self.exact:
@@ -166,12 +165,13 @@ class LiveValues:
     def raise_rank(self, live: LiveValue, rank: Rank) -> None:
         """A value was verified or looked up with a hit, or is the app's own."""
         if rank > live.rank:
-            with self._lock:
+            with self.lock:
                 self._establish(live, rank)
 
     def _establish(self, live: LiveValue, rank: Rank) -> None:
         """It stays for the grace time from now on; service values stay for good."""
-        live.until = self._clock() + self._grace
+        live.until = self.clock() + self._grace
+        self.due = min(self.due, live.until)
         if rank <= live.rank:
             kept = self._kept[live.rank]
             if live in kept:
@@ -187,27 +187,27 @@ class LiveValues:
         self._shrink(live)
 
     def expire(self) -> None:
-        """Forgets what is past its grace time; cheap when nothing is."""
+        """Forgets what is past its grace time; to be called once that of any value is ``due``."""
         answered, verified = self._kept[Rank.ANSWERED], self._kept[Rank.VERIFIED]
-        if not answered and not verified:
-            return
-        now = self._clock()
+        now = self.clock()
         for kept in (answered, verified):
             while kept:
                 live = next(iter(kept), None)
                 if live is None or live.until > now:
                     break
-                with self._lock:
+                with self.lock:
                     if kept.pop(live, self) is not self:
                         if live.in_flight > 0:
                             live.rank = Rank.PRESENTED
                             self._kept[Rank.PRESENTED][live] = None
                         else:
                             self._forget(live)
+        left = [next(iter(kept)).until for kept in (answered, verified) if kept]
+        self.due = min(left, default=float("inf"))
 
     def clear(self) -> None:
         """Forgets everything but service values and what requests in flight still hold."""
-        with self._lock:
+        with self.lock:
             for rank in (Rank.PRESENTED, Rank.ANSWERED, Rank.VERIFIED):
                 for live in tuple(self._kept[rank]):
                     if live.in_flight <= 0:
@@ -216,7 +216,7 @@ class LiveValues:
 
     def renew_lock(self) -> None:
         """After a fork: the lock may have been held by a thread that does not exist here."""
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def _add(self, text: str, kind: Kind, source: str, also: Iterable[str]) -> LiveValue | None:
         how = strength(text)

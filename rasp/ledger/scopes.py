@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rasp.ledger.forms import Form
 from rasp.ledger.places import CallPath
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from rasp.ledger.hold_book import Hold
     from rasp.model import Finding
 
-T = TypeVar("T")
-
 VALUES_PER_REQUEST = 16
 EVENTS_PER_REQUEST = 512
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+
+_new_mark = object.__new__
 
 
 class RequestMark:
@@ -36,18 +37,16 @@ class RequestMark:
     work is worked out when first asked for: most requests are never named.
     """
 
-    __slots__ = ("_id", "_method", "callable", "started")
-
-    def __init__(self, method: str, callable: object) -> None:
-        self._id = ""
-        self.started = time.perf_counter()
-        self._method = method
-        self.callable = callable
+    __slots__ = ("_id", "callable", "given_method", "started")
+    _id: str
+    callable: object
+    given_method: str
+    started: float
 
     @property
     def method(self) -> str:
         """A standard method, or ``OTHER``."""
-        return self._method if self._method in METHODS else "OTHER"
+        return self.given_method if self.given_method in METHODS else "OTHER"
 
     @property
     def id(self) -> str:
@@ -96,7 +95,7 @@ class Candidate:
     source: str
 
 
-class Lazy(Generic[T]):
+class Lazy:
     """A container of a scope that is made when first looked at, which makes the scope ``touched``.
 
     No data descriptor: once made, the container is an ordinary attribute, as fast as any other.
@@ -105,18 +104,14 @@ class Lazy(Generic[T]):
     __slots__ = ("_bit", "_make", "_name")
     names: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
         self._bit = self.names[name] = 1 << len(self.names)
 
-    @overload
-    def __get__(self, scope: None, owner: type) -> Lazy[T]: ...
-    @overload
-    def __get__(self, scope: RequestScope, owner: type) -> T: ...
-    def __get__(self, scope: RequestScope | None, owner: type) -> Lazy[T] | T:
+    def __get__(self, scope: RequestScope | None, owner: type) -> Any:
         if scope is None:
             return self
         made = self._make()
@@ -126,6 +121,11 @@ class Lazy(Generic[T]):
         return made
 
 
+def lazy(make: Callable[[], Any]) -> Any:
+    """A ``Lazy`` for a type checker that is told what comes out of it."""
+    return Lazy(make)
+
+
 class RequestScope:
     """Everything that happens for one WSGI request, its body included.
 
@@ -133,7 +133,7 @@ class RequestScope:
     and costs next to nothing.
 
     Attributes:
-        presented: what the caller presented, in order; a dict for its speed.
+        presented: what the caller presented, in order, and where.
         issued: what the app made or named in this request.
         known: further credentials seen here that the caller did not present.
         lost: cache slots that this request stored and another one released, by slot id.
@@ -144,29 +144,40 @@ class RequestScope:
         violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
         request: the framework's request, once it is routed; it tells the route and the view.
         made: bits of the containers that were made, see ``has``.
+        plain: whether the framework said that the response is no stream, so that iterating it runs no code of the app.
+        failed: whether an exception has left the app.
+        redirected: what stood in the ``Location`` of the response.
+        direct: whether the framework's instrument tells of the response, and no wrapper of ``start_response``.
+        recorded: whether all its events are kept, for somebody who wants its record; else only those that a finding
+            can need.
     """
 
-    presented: Lazy[dict[LiveValue, None]] = Lazy(dict)
-    events: Lazy[list[Occurrence]] = Lazy(list)
-    verified: Lazy[set[LiveValue]] = Lazy(set)
-    attempted: Lazy[set[LiveValue]] = Lazy(set)
-    slots: Lazy[dict[int, Any]] = Lazy(dict)
-    issued: Lazy[dict[LiveValue, None]] = Lazy(dict)
-    known: Lazy[dict[LiveValue, None]] = Lazy(dict)
-    unverified: Lazy[dict[LiveValue, Occurrence]] = Lazy(dict)
-    candidates: Lazy[dict[str, Candidate]] = Lazy(dict)
-    weak: Lazy[list[tuple[str, bool]]] = Lazy(list)
-    excluded: Lazy[set[str]] = Lazy(set)
-    overlaps: Lazy[list[tuple[LiveValue, RequestScope]]] = Lazy(list)
-    lost: Lazy[dict[int, Occurrence]] = Lazy(dict)
-    holds: Lazy[list[Hold]] = Lazy(list)
-    findings: Lazy[list[Finding]] = Lazy(list)
-    violations: Lazy[list[RaspViolation]] = Lazy(list)
-    glow: Lazy[list[tuple[LiveValue, list[Form], Occurrence | None]]] = Lazy(list)
-    in_url: Lazy[set[LiveValue]] = Lazy(set)
+    presented: dict[LiveValue, str] = lazy(dict)
+    events: list[Occurrence] = lazy(list)
+    verified: set[LiveValue] = lazy(set)
+    attempted: set[LiveValue] = lazy(set)
+    slots: dict[int, Any] = lazy(dict)
+    issued: dict[LiveValue, None] = lazy(dict)
+    known: dict[LiveValue, None] = lazy(dict)
+    unverified: dict[LiveValue, Occurrence] = lazy(dict)
+    candidates: dict[str, Candidate] = lazy(dict)
+    weak: list[tuple[str, bool]] = lazy(list)
+    excluded: set[str] = lazy(set)
+    overlaps: list[tuple[LiveValue, RequestScope]] = lazy(list)
+    lost: dict[int, Occurrence] = lazy(dict)
+    holds: list[Hold] = lazy(list)
+    findings: list[Finding] = lazy(list)
+    violations: list[RaspViolation] = lazy(list)
+    glow: list[tuple[LiveValue, list[Form], Occurrence | None]] = lazy(list)
+    in_url: set[LiveValue] = lazy(set)
 
     made = 0
     touched = False
+    recorded = False
+    plain = False
+    direct = False
+    failed = False
+    redirected: Collection[LiveValue] = ()
     ended = False
     dropped = 0
     status: int | None = None
@@ -178,7 +189,9 @@ class RequestScope:
     _route: str | None = None
 
     def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
-        self.mark = RequestMark(method, callable)
+        # Without an ``__init__`` of its own, since one is made for every request.
+        self.mark = mark = _new_mark(RequestMark)
+        mark._id, mark.given_method, mark.callable, mark.started = "", method, callable, perf_counter()
         self.environ = environ
         self.thread_object = threading.current_thread()
         self.thread_ident = self.ident = threading.get_ident()
@@ -186,6 +199,17 @@ class RequestScope:
         if "greenlet" in sys.modules:
             self.greenlet = current_greenlet()
             self.ident = identity()
+
+    def arm(self, live: LiveValue, source: str) -> None:
+        """The caller's first credential: what nearly every request with one needs is made at once."""
+        self.presented = {live: source}
+        self.events = []
+        self.verified = set()
+        self.attempted = set()
+        self.slots = {}
+        self.glow = []
+        self.made |= _ARMED
+        self.touched = True
 
     @property
     def thread(self) -> str:
@@ -221,30 +245,27 @@ class RequestScope:
         """Whether a container was ever looked at; asking does not make it."""
         return bool(self.made & Lazy.names[name])
 
-    def own(self) -> dict[LiveValue, None]:
+    def own(self) -> Collection[LiveValue]:
         """All credentials of this request: presented, issued and seen first here."""
         made = self.made
         if made & _MORE:
             return {**self.presented, **self.issued, **self.known}
-        return self.presented if made & PRESENTED else {}
+        return self.presented if made & PRESENTED else ()
 
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
         if self.request is not None:
-            self._route = self.route
-        self.environ = None
-        if self.body is not None:
-            self.body = None
-        if self.app is not None:
+            if self.touched:
+                rule = getattr(self.request, "url_rule", None)
+                self._route = self._route if rule is None else rule.rule
             self.app = self.request = None
-        if self.scan is not None:
-            self.scan = None
-        made = self.made
-        if made:
+        self.environ = self.body = self.scan = None
+        raw = self.made & _RAW
+        if raw:
+            self.made ^= raw
             for name, bit in Lazy.names.items():
-                if made & bit and bit & _LET_GO:
+                if raw & bit:
                     delattr(self, name)
-            self.made = made & ~_LET_GO
 
     @property
     def in_flight(self) -> bool:
@@ -257,11 +278,27 @@ class RequestScope:
         return self.thread_object.is_alive()
 
 
-PRESENTED, VERIFIED, IN_URL = (Lazy.names[name] for name in ("presented", "verified", "in_url"))
+PRESENTED, VERIFIED, IN_URL, LOST, SLOTS = (
+    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots")
+)
 """Bits of ``RequestScope.made``, for where ``has`` would be asked too often."""
+JUDGED_AT_END = sum(Lazy.names[name] for name in ("overlaps", "unverified", "holds", "weak"))
+_ARMED = sum(Lazy.names[name] for name in ("presented", "events", "verified", "attempted", "slots", "glow"))
 _ISSUED, _KNOWN = (Lazy.names[name] for name in ("issued", "known"))
 _MORE = _ISSUED | _KNOWN
-_LET_GO = sum(bit for name, bit in Lazy.names.items() if name not in ("glow", "violations", "in_url"))
+OWN = PRESENTED | _MORE
+_RAW = sum(Lazy.names[name] for name in ("candidates", "excluded"))
+
+
+def first_of(live: LiveValue, scope: RequestScope) -> Occurrence | None:
+    """Where a request acquired a credential first."""
+    if scope.made & PRESENTED and live in scope.presented:
+        mark, source = scope.mark, scope.presented[live]
+        return Occurrence(Action.ACQUIRE, "request", source, (), mark, scope.thread_object, mark.started, live)
+    for occurrence in scope.events:
+        if occurrence.live is live and occurrence.action is Action.ACQUIRE:
+            return occurrence
+    return None
 
 
 def current_greenlet() -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from rasp.ledger.events import Exposed, Issued
 from rasp.ledger.exposures import first_seen
 from rasp.ledger.facts import Exposure, Fact, Leak
@@ -16,9 +19,6 @@ from rasp.sources.extract import Extractor
 LIMIT = 65_536
 """Bytes of a body that are searched; a longer one is not."""
 _CHUNKS = 64
-_TEXT = ("text/", "javascript", "xml")
-_MAY_HOLD_A_TOKEN = (b"oken", b"ey", b"icket")
-"""One of these stands in every JSON body that names a token."""
 _NOT_SEARCHED = frozenset({"content-type", "content-length", "date", "server", "vary", "set-cookie", "location"})
 
 
@@ -35,19 +35,38 @@ class Answers:
         """The app gave its status and headers."""
         code = status[:3]
         scope.status = int(code) if code.isdigit() else None
+        return self._headers(scope, headers)
+
+    def answered(self, scope: RequestScope, response: Any) -> None:
+        """A response that will be sent as it is: what ``started`` and ``sent`` would tell is read off it."""
+        scope.status = response.status_code
+        scope.scan = None
+        self._headers(scope, response.headers)
+        body = response.response
+        scope.plain = body.__class__ is list or body.__class__ is tuple
+        scan: list[bytes] | None = scope.scan
+        if scope.plain and scan is not None:
+            for chunk in body:
+                if len(body) == 1 and len(chunk) <= LIMIT and chunk.__class__ is bytes:
+                    scan.append(chunk)
+                else:
+                    self.sent(scope, chunk)
+
+    def _headers(self, scope: RequestScope, headers: Iterable[tuple[str, str]]) -> Verdict | None:
         verdict: Verdict | None = None
+        touched = scope.touched
         for name, value in headers:
             lowered = name.lower()
             if lowered == "content-type":
                 if "json" in value or (
-                    (scope.touched or self._values.watched) and any(part in value for part in _TEXT)
+                    (touched or self._values.exact) and ("text/" in value or "javascript" in value or "xml" in value)
                 ):
                     scope.scan = []
             elif lowered == "set-cookie":
                 self._set_cookie(scope, value)
             elif lowered == "location":
                 verdict = self._redirect(scope, value)
-            elif scope.touched and len(value) >= 16 and lowered not in _NOT_SEARCHED:
+            elif touched and len(value) >= 16 and lowered not in _NOT_SEARCHED:
                 self._header(scope, lowered, value)
         return verdict
 
@@ -62,6 +81,7 @@ class Answers:
         hits = self._values.find(url.partition("#")[0])
         if not hits:
             return None
+        scope.redirected = frozenset(hit.live for hit in hits)
         event = Exposed("redirect", "", hits, (), "response", "header:location", scope=scope)
         return self._pipeline.handle(event)
 
@@ -92,12 +112,10 @@ class Answers:
 
     def judge(self, scope: RequestScope, body: bytes) -> None:
         """What the whole response issues, and whose credentials it holds."""
-        if any(part in body for part in _MAY_HOLD_A_TOKEN):
+        if b"oken" in body or b"ey" in body or b"icket" in body:  # one of these is in every name of a token
             for name, value, weak in self._extractor.issued(body):
                 if not weak or is_recognisable(value):
                     self._issue(scope, value, f"json:{name[:40]}")
-        if not (scope.touched or self._values.watched):
-            return
         hits = self._values.find(body.decode("latin-1"))
         if hits:
             self._pipeline.respond(self._facts(scope, hits, "body"))
@@ -105,13 +123,13 @@ class Answers:
     def _facts(self, scope: RequestScope, hits: list[Hit], place: str) -> list[Fact]:
         """Another caller's credential is a leak; any other that this response does not issue is exposed.
 
-            To whoever presented it, in an answer below 400, it is no secret, and what the app issued before may be asked for
-        again: notes.
+        To whoever presented it, in an answer below 400, it is no secret, and what the app issued before may be asked
+        for again: notes.
         """
         desk = self._ledger.desk
         answered = scope.status is not None and scope.status < 400
         facts: list[Fact] = []
-        seen: set[LiveValue] = set()
+        seen: set[LiveValue] = set(scope.redirected)  # the page of a redirect repeats its URL
         for hit in hits:
             live = hit.live
             if live in seen or (scope.has("issued") and live in scope.issued):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from rasp.errors import RaspViolation
@@ -13,7 +14,7 @@ from rasp.model import Verdict
 from rasp.patching.guard import Guard
 from rasp.pipeline import Pipeline
 from rasp.sources.answers import Answers
-from rasp.sources.body import Body, RecordedInput, SizedBody
+from rasp.sources.body import Body, PlainBody, RecordedInput, SizedBody
 from rasp.sources.extract import BODY_LIMIT, Extractor
 
 TOKEN = "rasp.request"  # noqa: S105 - the name of a key in environ
@@ -30,17 +31,18 @@ class Door:
         self._extractor = extractor
         self._scopes = self._ledger.scopes
         self._values = self._ledger.values
-        self._answers = Answers(pipeline, extractor)
+        self._desk = self._ledger.desk
+        self.answers = Answers(pipeline, extractor)
         self.current: contextvars.ContextVar[RequestScope | None] = self._scopes.current
         self._begin = guard.light("wsgi.begin", self._open)
         self._join = guard.protect("wsgi.join", self._sub_request)
-        self._note = guard.light("wsgi.start_response", self._answers.started)
-        self._sent = guard.light("wsgi.body", self._answers.sent)
+        self._note = guard.light("wsgi.start_response", self.answers.started)
+        self._sent = guard.light("wsgi.body", self.answers.sent)
         self._wrap = guard.light("wsgi.wrap", self._wrapped)
-        self._end = guard.protect("wsgi.end", self._scopes.end)
+        self._end = guard.light("wsgi.end", self._over)
         self._read = guard.protect("wsgi.input", extractor.body)
         self._scopes.on_end = self._over
-        for wall in (Door.serve, Body.__next__, Body.close):
+        for wall in (Door.serve, Door.serve_flask, Body.__next__, Body.close, PlainBody.close):
             self._ledger.places.walls.add(wall.__code__)
 
     def serve(self, app: WSGIApp, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -71,6 +73,29 @@ class Door:
         wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
         return body if wrapped is None else wrapped
 
+    def serve_flask(self, app: WSGIApp, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """``serve`` for a Flask app whose instrument tells of its response, which nobody changes after it."""
+        scope: RequestScope | None = self._begin(app, environ)
+        if scope is None:
+            self._join(environ)
+            return app(environ, start_response)
+        scope.direct = True
+        current = self.current
+        token = current.set(scope)
+        try:
+            body = app(environ, start_response)
+        except BaseException as error:
+            self.fail(scope, error)
+            raise
+        finally:
+            current.reset(token)
+        if scope.plain and body.__class__.__name__ == "ClosingIterator":
+            plain = PlainBody(body, iter(partial(self.end, scope), None))
+            plain.rasp_door, plain.rasp_scope, plain.rasp_body = self, scope, body
+            return plain
+        wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
+        return body if wrapped is None else wrapped
+
     def _wrapped(self, scope: RequestScope, environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes] | None:
         """What the server gets in place of the app's body; ``None`` where that has to be the body itself."""
         file_wrapper = environ.get("wsgi.file_wrapper")
@@ -96,6 +121,7 @@ class Door:
 
     def fail(self, scope: RequestScope, error: BaseException) -> None:
         """The app's exception ends the request and goes on to the server; it delivers what it carries."""
+        scope.failed = True
         if not scope.ended:
             self._end(scope)
         if scope.has("violations"):
@@ -108,12 +134,20 @@ class Door:
         self._sent(scope, chunk)
 
     def _open(self, app: WSGIApp, environ: dict[str, Any]) -> RequestScope | None:
-        if self._scopes.serving() is not None:
+        scopes, values = self._scopes, self._values
+        if self.current.get() is not None and scopes.serving() is not None:
             return None
-        self._values.expire()
+        if values.due <= values.clock():
+            values.expire()
         scope = RequestScope(environ.get("REQUEST_METHOD", ""), environ, app)
-        self._scopes.open(scope)
+        before = scopes.last.get(scope.ident)
+        if before is not None and before.ended and not before.touched:
+            scopes.last[scope.ident] = scope
+        else:
+            scopes.open(scope)
         environ[TOKEN] = scope.mark
+        if self._desk.recording:
+            scope.recorded = True
         self._extractor.read(scope, environ)
         if environ.get("CONTENT_LENGTH") or environ.get("wsgi.input_terminated"):
             self._record_input(scope, environ)
@@ -141,7 +175,10 @@ class Door:
 
     def _over(self, scope: RequestScope) -> None:
         """Runs once when a request ends, however it ended."""
+        if scope.ended:
+            return
+        scope.ended = True
         if scope.scan:
-            self._answers.judge(scope, b"".join(scope.scan))
+            self.answers.judge(scope, scope.scan[0] if len(scope.scan) == 1 else b"".join(scope.scan))
         self._pipeline.end(scope)
         scope.forget()

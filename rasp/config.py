@@ -44,6 +44,8 @@ class Config:
     fingerprint_key: str | None = field(default=None, repr=False)
     grace: float = 60.0
     live_values: int = 10_000
+    overhead_budget: float = 0.0
+    sample: float = 1.0
     app_packages: tuple[str, ...] = ()
     project_root: str = ""
     headers: tuple[str, ...] = ()

@@ -43,6 +43,10 @@ class Pipeline:
     test_thread: int | None = None
     known: frozenset[str] = frozenset()
 
+    @property
+    def _blocks(self) -> bool:
+        return self.config.block_native_double_release
+
     def handle(self, event: object) -> Verdict | None:
         """Takes an event through all stages; ``None`` lets the app go on."""
         facts = self.ledger.books[event.__class__](event)
@@ -57,13 +61,15 @@ class Pipeline:
             if draft is None:
                 continue
             mode = self.config.mode_of(draft.rule)
-            decision = decide(draft, mode, block_native=self.config.block_native_double_release)
-            skip = skip or decision.action is ActionTaken.SKIPPED
+            decision = decide(draft, mode, block_native=self._blocks)
             if mode is Mode.OFF or not self._concerns(draft):
+                skip = skip or self._withholds(draft)
                 continue
             finding = self.assembly.finding(draft, mode, decision.action)
             if finding.key in self.known:
+                skip = skip or self._withholds(draft)
                 continue
+            skip = skip or decision.action is ActionTaken.SKIPPED
             self.report(finding)
             self._remember(fact.scope, finding)
             exception = exception or self._violation(decision, finding, fact.scope)
@@ -74,9 +80,15 @@ class Pipeline:
             return None
         return Verdict(exception, text, skip)
 
+    def _withholds(self, draft: Draft) -> bool:
+        """Whether a second native release is withheld, though nobody is told of it: what follows is undefined."""
+        return decide(draft, Mode.OBSERVE, block_native=self._blocks).action is ActionTaken.SKIPPED
+
     def _concerns(self, draft: Draft) -> bool:
         """Whether a draft is reported here: not where ``rasp.allow`` says so, nor of a test's own code."""
         fact = draft.fact
+        if fact.scope is not None and fact.scope.unsampled and not draft.native:
+            return False
         if draft.rule in ALLOWED.get() or (fact.trail and draft.rule in fact.trail[-1].allowed):
             return False
         if fact.scope is None and self.test_thread is not None and self.test_thread == threading.get_ident():

@@ -12,6 +12,7 @@ from types import ModuleType
 from rasp.config import RUN_FOLDER, RUN_KEY, Config, load
 from rasp.instruments.kit import Kit
 from rasp.instruments.registry import planned
+from rasp.ledger.budget import Budget
 from rasp.ledger.fingerprints import fingerprinter
 from rasp.ledger.ledger import Ledger
 from rasp.model import Finding, Mode, RequestRecord
@@ -57,6 +58,7 @@ class Runtime:
             config, self.ledger, self.assembly, self._report, self.recorder.ended, known=_known(config)
         )
         extractor = Extractor(self.ledger, Names.of(config))
+        self.budget = self._budget(config)
         self.door = Door(self.pipeline, self.guard, extractor)
         self._watch = ImportWatch()
         self._installer = Installer(self.guard, self._watch)
@@ -65,6 +67,17 @@ class Runtime:
         self._exiting = self.guard.protect("exit", self._ending)
         self._otel_exit = False
         self._closed = False
+
+    def _budget(self, config: Config) -> Budget | None:
+        """What a request may cost: where that is bounded, the time in hooks is measured."""
+        limit = config.overhead_budget
+        if not limit:
+            return None
+        busy = self.guard.busy
+        budget = Budget(limit if limit >= 1 else None, limit, lambda: busy.spent, self.ledger.scopes.here)
+        self.ledger.places.shed, self.ledger.values.needles.shed = budget.stacks, budget.scans
+        self.guard.measured = True
+        return budget
 
     def _reporters(self) -> list[Reporter]:
         config = self.config

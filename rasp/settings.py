@@ -101,6 +101,21 @@ def seconds(value: Any) -> float:
     return float(value)
 
 
+def a_budget(value: Any) -> float:
+    """Microseconds from 1 on, a share of the request's own time below."""
+    if isinstance(value, str):
+        value = float(value[:-1]) / 100 if value.endswith("%") else float(value.removesuffix("us"))
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e7:
+        raise ValueError
+    return float(value)
+
+
+def a_share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        raise ValueError
+    return float(value)
+
+
 def a_bound(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 16 <= value <= 1_000_000:
         raise ValueError
@@ -248,6 +263,20 @@ SETTINGS: Mapping[str, Setting] = {
             "a whole number from 16 to 1000000",
             a_bound,
             int,
+        ),
+        Setting(
+            "overhead_budget",
+            "What rasp may cost a request: beyond it no stacks are walked, then no very large texts searched.",
+            'microseconds (200, "200us"), or a share of the request\'s own time (0.1, "10%"); 0: no bound',
+            a_budget,
+            str,
+        ),
+        Setting(
+            "sample",
+            "Share of each route's requests that is followed; in `strict` all are. Native calls are always watched.",
+            "a number above 0, up to 1",
+            a_share,
+            float,
         ),
         Setting(
             "app_packages",

@@ -46,6 +46,10 @@ class AppHooks:
         rule = request.url_rule
         if rule is not None:
             scope.mark.callable = app.view_functions.get(rule.endpoint, scope.mark.callable)
+        if self._kit.door.sampler is not None:
+            self._kit.door.sample(scope, rule)
+            if scope.unsampled:
+                return None
         if "HTTP_COOKIE" in environ:
             self._kit.extractor.session_cookie(scope, environ, app.config.get("SESSION_COOKIE_NAME") or "session")
         if request.view_args:

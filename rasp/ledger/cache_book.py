@@ -16,7 +16,7 @@ from rasp.ledger.slots import SlotMatch
 from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
-BOUND = 10_000
+BOUND = 5_000
 SESSION_LIBRARIES = frozenset({"flask_session", "flask_kvsession", "beaker", "django", "secure_cookie"})
 _FRAMES = 24
 

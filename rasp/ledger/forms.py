@@ -91,6 +91,14 @@ def forms_of(value: str, span: tuple[int, int]) -> list[Form]:
     return forms
 
 
+def quoted(value: str) -> tuple[str, ...]:
+    """How a value may stand in a URL."""
+    if _PLAIN.match(value):
+        return (value,)
+    raw = value.encode("utf-8", "surrogateescape")
+    return tuple(dict.fromkeys((value, quote(raw, safe=""), quote(raw), quote_plus(raw))))
+
+
 def _encodings(value: str) -> list[str]:
     raw = value.encode("utf-8", "surrogateescape")
     found = [raw.hex(), raw.hex().upper(), *_base64(raw)]
@@ -125,6 +133,8 @@ def chunks_of(form: Form) -> list[tuple[str, int]]:
     """The chunks that find a form: of the secret part one every 12 characters and the last, else the first one."""
     text = form.text
     found: list[tuple[str, int]] = []
+    if form.end <= form.start and LONG_RUN.fullmatch(text[-CHUNK:]):
+        return [(text[-CHUNK:], len(text) - CHUNK)]
     if form.end > form.start:
         for run in LONG_RUN.finditer(text, form.start, form.end):
             starts = list(range(run.start(), run.end() - CHUNK + 1, CHUNK))

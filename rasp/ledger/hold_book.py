@@ -15,7 +15,7 @@ from rasp.ledger.value import LiveValue
 from rasp.model import Action, Kind
 
 HOLDER = "app"
-BOUND = 10_000
+BOUND = 2_000
 
 
 @dataclass(slots=True, eq=False)

@@ -161,6 +161,16 @@ class Ledger:
         if source.startswith(("query:", "route:")):
             scope.in_url.add(live)
 
+    def pass_over(self, scope: RequestScope) -> None:
+        """A request that is not followed: nothing of it is live, and only native calls are judged."""
+        scope.unsampled = True
+        if scope.has("presented"):
+            for live in tuple(scope.presented):
+                self.values.leave(live, Rank.PRESENTED)
+            scope.presented.clear()
+        if scope.has("candidates"):
+            scope.candidates.clear()
+
     def withdraw(self, scope: RequestScope, text: str) -> None:
         """A value turned out to be no credential: it protects against request forgery."""
         scope.excluded.add(text)
@@ -301,7 +311,13 @@ class Ledger:
     @property
     def dropped(self) -> int:
         """Events and values that some bound has cut, so far."""
-        return self.values.dropped + self.cache.dropped + self._holds.dropped + self.native.dropped
+        return (
+            self.values.dropped
+            + self.values.needles.dropped
+            + self.cache.dropped
+            + self._holds.dropped
+            + self.native.dropped
+        )
 
     def after_fork(self) -> None:
         """In the child: locks held by threads that are gone are made anew."""

@@ -10,7 +10,7 @@ from rasp.model import Kind
 
 FAN = 8
 """A credential linked to more than this many others links nothing: it is shared."""
-BOUND = 10_000
+BOUND = 5_000
 
 
 class Links:

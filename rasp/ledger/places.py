@@ -10,6 +10,7 @@ import linecache
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
@@ -31,12 +32,14 @@ class Places:
     Attributes:
         walls: code objects at which every walk ends: the edge of the request scope.
         trees: the syntax trees of source files.
+        shed: whether no stack is walked any more in this request, where there is a budget.
         dispatchers: the framework's code objects at which a walk ends once it has seen an app frame.
     """
 
     def __init__(self, root: Path, packages: tuple[str, ...]) -> None:
         self.root = str(root)
         self.walls: set[CodeType] = set()
+        self.shed: Callable[[], bool] | None = None
         self.dispatchers: set[CodeType] = set()
         self.trees = SyntaxTrees()
         self._named = packages
@@ -110,6 +113,8 @@ class Places:
 
     def path(self, frame: FrameType | None) -> CallPath:
         """The call path from a frame outwards; empty where no app code is on the stack of the request scope."""
+        if self.shed is not None and self.shed():
+            return ()
         found: list[tuple[CodeType, int]] = []
         known, walls, dispatchers = self._known, self.walls, self.dispatchers
         for _ in range(DEPTH):
@@ -128,6 +133,8 @@ class Places:
 
     def innermost(self, frame: FrameType | None) -> CallPath:
         """The innermost app-code frame alone: enough to say where, not by which path."""
+        if self.shed is not None and self.shed():
+            return ()
         known, walls = self._known, self.walls
         for _ in range(DEPTH):
             if frame is None:

@@ -85,7 +85,7 @@ class Scopes:
             urls: Collection[LiveValue] = scope.in_url if made & IN_URL else ()
             glow = scope.glow
             for live in scope.presented:
-                glow.append((live, live.forms, first_of(live, scope) if live in urls else None))
+                glow.append((live, live.exact, first_of(live, scope) if live in urls else None))
         verified: Collection[LiveValue] = scope.verified if made & VERIFIED else ()
         for live in own:
             self.values.leave(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from rasp.ledger.forms import Form
 from rasp.ledger.places import CallPath
 from rasp.ledger.slots import SlotMatch
 from rasp.ledger.value import LiveValue
@@ -147,6 +146,7 @@ class RequestScope:
         plain: whether the framework said that the response is no stream, so that iterating it runs no code of the app.
         failed: whether an exception has left the app.
         redirected: what stood in the ``Location`` of the response.
+        unsampled: whether it is not followed, by the setting ``sample``.
         direct: whether the framework's instrument tells of the response, and no wrapper of ``start_response``.
         recorded: whether all its events are kept, for somebody who wants its record; else only those that a finding
             can need.
@@ -168,7 +168,7 @@ class RequestScope:
     holds: list[Hold] = lazy(list)
     findings: list[Finding] = lazy(list)
     violations: list[RaspViolation] = lazy(list)
-    glow: list[tuple[LiveValue, list[Form], Occurrence | None]] = lazy(list)
+    glow: list[tuple[LiveValue, list[str], Occurrence | None]] = lazy(list)
     in_url: set[LiveValue] = lazy(set)
 
     made = 0
@@ -176,6 +176,7 @@ class RequestScope:
     recorded = False
     plain = False
     direct = False
+    unsampled = False
     failed = False
     redirected: Collection[LiveValue] = ()
     ended = False

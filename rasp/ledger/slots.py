@@ -14,7 +14,7 @@ from rasp.ledger.value import DIGEST_LENGTHS, LiveValue
 from rasp.model import Kind
 
 JTI_LENGTH = 16
-BOUND = 20_000
+BOUND = 10_000
 NAMES_PER_VALUE = 32
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rasp.ledger.fingerprints import Fingerprint
-from rasp.ledger.forms import Form
 from rasp.ledger.strength import FULL_LENGTH
 from rasp.model import Credential, Kind
 
@@ -26,8 +25,23 @@ class LiveValue:
     """A raw credential in memory. Its ``repr`` is its mask."""
 
     __slots__ = (
-        "_credential", "_digests", "_fingerprint", "exact", "forms", "in_flight", "jti", "kind", "learnt",
-        "presented_in_header", "rank", "short", "source", "text", "until",
+        "_credential",
+        "_digests",
+        "_fingerprint",
+        "exact",
+        "in_flight",
+        "jti",
+        "keys",
+        "kind",
+        "learnt",
+        "odd",
+        "presented_in_header",
+        "rank",
+        "short",
+        "signed",
+        "source",
+        "text",
+        "until",
     )  # fmt: skip
 
     def __init__(self, text: str, kind: Kind, source: str, fingerprint: Fingerprint) -> None:
@@ -35,7 +49,9 @@ class LiveValue:
         self.kind = kind
         self.source = source
         self.exact: list[str] = [text]
-        self.forms: list[Form] = []
+        self.keys: tuple[bytes, ...] = ()
+        self.odd: tuple[str, ...] = ()
+        self.signed = False
         self.short = False
         self.in_flight = 0
         self.rank = Rank.PRESENTED
@@ -73,7 +89,8 @@ class LiveValue:
         _ = self.credential
         self.text = ""
         self.exact = []
-        self.forms = []
+        self.keys = ()
+        self.odd = ()
 
     def __repr__(self) -> str:
         return self.credential.mask

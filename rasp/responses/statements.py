@@ -9,16 +9,31 @@ import linecache
 from rasp.ledger.syntax import SyntaxTrees
 from rasp.model import Location
 
+REMEMBERED = 2_000
+"""Places whose statement is remembered."""
+
 
 class Statements:
     """Reads statements from source files."""
 
     def __init__(self, trees: SyntaxTrees) -> None:
         self._trees = trees
+        self._known: dict[tuple[str, int], tuple[object, str]] = {}
 
     def normal(self, location: Location) -> str:
-        """A hash of the statement at a place, and which of its equals in that function it is."""
+        """A hash of the statement at a place, and which of its equals in that function it is; remembered."""
         tree = self._trees.of(location.path)
+        place = (location.path, location.line)
+        known = self._known.get(place)
+        if known is not None and known[0] is tree and tree is not None:
+            return known[1]
+        found = self._worked_out(location, tree)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[place] = (tree, found)
+        return found
+
+    def _worked_out(self, location: Location, tree: ast.Module | None) -> str:
         if tree is None:
             text = linecache.getline(location.path, location.line).strip()
             return _digest(text)

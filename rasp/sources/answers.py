@@ -35,12 +35,14 @@ class Answers:
         """The app gave its status and headers."""
         code = status[:3]
         scope.status = int(code) if code.isdigit() else None
-        return self._headers(scope, headers)
+        return None if scope.unsampled else self._headers(scope, headers)
 
     def answered(self, scope: RequestScope, response: Any) -> None:
         """A response that will be sent as it is: what ``started`` and ``sent`` would tell is read off it."""
         scope.status = response.status_code
         scope.scan = None
+        if scope.unsampled:
+            return
         self._headers(scope, response.headers)
         body = response.response
         scope.plain = body.__class__ is list or body.__class__ is tuple

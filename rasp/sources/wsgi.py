@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from rasp.errors import RaspViolation
+from rasp.ledger.budget import Sampler
 from rasp.ledger.ledger import Ledger
 from rasp.ledger.scopes import RequestScope
 from rasp.model import Verdict
@@ -20,6 +21,10 @@ from rasp.sources.extract import BODY_LIMIT, Extractor
 TOKEN = "rasp.request"  # noqa: S105 - the name of a key in environ
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _RECORDED = ("application/json", "application/x-www-form-urlencoded", "+json")
+
+
+def _is_flask(app: object) -> bool:
+    return hasattr(getattr(app, "__self__", app), "full_dispatch_request")
 
 
 class Door:
@@ -36,6 +41,10 @@ class Door:
         self.current: contextvars.ContextVar[RequestScope | None] = self._scopes.current
         self._begin = guard.light("wsgi.begin", self._open)
         self._join = guard.protect("wsgi.join", self._sub_request)
+        share = pipeline.config.sample
+        self.sampler = None if share >= 1 or pipeline.config.raises else Sampler(share)
+        self._spent = guard.spent
+        self._guard = guard
         self._note = guard.light("wsgi.start_response", self.answers.started)
         self._sent = guard.light("wsgi.body", self.answers.sent)
         self._wrap = guard.light("wsgi.wrap", self._wrapped)
@@ -148,10 +157,19 @@ class Door:
         environ[TOKEN] = scope.mark
         if self._desk.recording:
             scope.recorded = True
+        if self._guard.measured:
+            self._spent()  # what is counted from now on is this request's
         self._extractor.read(scope, environ)
+        if self.sampler is not None and not _is_flask(app):
+            self.sample(scope, None)
         if environ.get("CONTENT_LENGTH") or environ.get("wsgi.input_terminated"):
             self._record_input(scope, environ)
         return scope
+
+    def sample(self, scope: RequestScope, route: object) -> None:
+        """Lets go of a request that its route's share leaves out. A Flask app asks once it knows the route."""
+        if self.sampler is not None and not self.sampler.takes(route):
+            self._ledger.pass_over(scope)
 
     def _record_input(self, scope: RequestScope, environ: dict[str, Any]) -> None:
         """A copy of a form or JSON body is kept as the app reads it."""

@@ -98,9 +98,9 @@ def test_nothing_is_left_of_values_that_have_gone(tokens):
             values.leave(live, Rank.PRESENTED)
     assert len(values) == 0
     assert values.foreign == 0
-    assert values._chunks == {}
+    assert values.needles._chunks == {}
     assert values.exact == {}
-    assert values._shorts == {}
+    assert values.needles._shorts == {}
     assert all(live is None or live.text == "" for live in lives)
     assert values.find(" ".join(tokens)) == []
 

@@ -13,6 +13,7 @@ from typing import Any
 from rasp.config import Config
 from rasp.ledger import events as ev
 from rasp.ledger.cache_book import CacheBook
+from rasp.ledger.consistency import ConsistencyBook
 from rasp.ledger.desk import Desk
 from rasp.ledger.exposures import ExposureBook, VerificationBook, first_seen
 from rasp.ledger.facts import Fact, Replay, Reuse, Unverified, Weak
@@ -53,6 +54,7 @@ class Ledger:
         self._g = GBook(self.desk)
         self._cache = CacheBook(self.desk)
         self._holds = HoldBook(self.desk)
+        self._consistency = ConsistencyBook()
         self._exposures = ExposureBook(self.desk)
         self._verification = VerificationBook(self.desk)
         self._redeemed: dict[str, None] = {}
@@ -212,6 +214,8 @@ class Ledger:
                 Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder=placeholder)
                 for source, placeholder in scope.weak
             ]
+        if self.native.leaks.opened or scope.has("holds") or scope.has("slots"):
+            facts += self._consistency.ended(scope, self.native.of_request(scope))
         facts += self.native.ending(scope)
         return facts
 
@@ -271,6 +275,7 @@ class Ledger:
         self.values.clear()
         self._cache.clear()
         self._holds.clear()
+        self._consistency.clear()
         self.desk.slots.clear()
         self.links.clear()
         self._redeemed.clear()
@@ -278,11 +283,18 @@ class Ledger:
     @property
     def dropped(self) -> int:
         """Events and values that some bound has cut, so far."""
-        return self.values.dropped + self._cache.dropped + self._holds.dropped + self.native.dropped
+        return (
+            self.values.dropped
+            + self._cache.dropped
+            + self._holds.dropped
+            + self.native.dropped
+            + self._consistency.dropped
+        )
 
     def after_fork(self) -> None:
         """In the child: locks held by threads that are gone are made anew."""
         self.values.renew_lock()
         self.places.trees.after_fork()
         self.native.after_fork()
+        self._consistency.after_fork()
         self.scopes.last.clear()

@@ -19,7 +19,7 @@ from rasp.ledger.facts import Fact, LeftOnError
 from rasp.ledger.native_handles import Handle
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch
-from rasp.model import RequestInfo
+from rasp.model import ActionTaken, RequestInfo
 
 BOUND = 2_000
 """Places remembered."""
@@ -137,8 +137,10 @@ def _failed(scope: RequestScope) -> bool | None:
 
     ``failed`` is set where an exception left the app. Without it, an exception that is being handled now may also be
     the server's, whose client has gone: then only a request that never answered has failed. That the body is at its end
-    is no such exception.
+    is no such exception. A path that an exception of rasp's own cut short is none of the app's.
     """
+    if scope.has("findings") and any(finding.action_taken is ActionTaken.RAISED for finding in scope.findings):
+        return None
     if scope.has("failed"):
         return True
     handled = sys.exc_info()[1]
@@ -190,7 +192,7 @@ def _shape(slot: str | SlotMatch | None) -> str:
     if isinstance(slot, SlotMatch):
         name = slot.name.replace(slot.part, "#", 1) if slot.part else slot.name
     else:
-        name = slot or ""
+        name = slot if isinstance(slot, str) else ""
     return _WORD.sub(_word, name[:_SHOWN])
 
 

@@ -7,7 +7,7 @@ from cachelib import SimpleCache
 from flask import Flask, request
 
 import rasp
-from rasp.errors import InconsistentRelease
+from rasp.errors import DoubleRelease, InconsistentRelease
 
 KEY = "is7Jk2Lm9Qw4Er6Ty8Ui3"
 SECRETS = [KEY]
@@ -48,6 +48,17 @@ def allowed():
     return {}
 
 
+@app.get("/cut_short")
+def cut_short():
+    handle = libc.opendir(b".")
+    if "bad" in request.args:
+        rasp.hold(request.headers["X-API-Key"], "vault")
+        rasp.release(request.headers["X-API-Key"], "vault")
+        rasp.release(request.headers["X-API-Key"], "vault")  # expect: double-release
+    libc.closedir(handle)
+    return {}
+
+
 @app.get("/cached")
 def cached():
     slot = hashlib.sha256(request.headers["X-API-Key"].encode()).hexdigest()
@@ -63,6 +74,8 @@ def raised(path):
         client.get(path, headers={"X-API-Key": KEY}).get_data()
     except InconsistentRelease:
         return True
+    except DoubleRelease:
+        assert path.startswith("/cut_short")
     return False
 
 
@@ -71,4 +84,5 @@ if __name__ == "__main__":
     client = app.test_client()
     assert [raised("/first"), raised("/first?bad=x"), raised("/first?bad=x"), raised("/first")] == [0, 1, 0, 0]
     assert [raised("/last?bad=x"), raised("/last"), raised("/last")] == [0, 1, 0]
-    assert not any(map(raised, ["/allowed", "/allowed?bad=x", "/cached", "/cached?bad=x"]))
+    fine = ["/allowed", "/allowed?bad=x", "/cached", "/cached?bad=x", "/cut_short", "/cut_short?bad=x"]
+    assert not any(map(raised, fine))

@@ -8,7 +8,7 @@ import pytest
 from graded import GRADED, KEY
 
 import rasp
-from rasp.ledger.facts import Fact, Leak, Replay
+from rasp.ledger.facts import Fact, Leak, Replay, SentElsewhere
 from rasp.ledger.places import Places
 from rasp.ledger.scopes import RequestScope
 from rasp.model import ActionTaken, Kind, Mode, Severity, Verdict
@@ -75,8 +75,8 @@ def test_its_message_is_a_sentence_part_without_a_value(graded):
     assert KEY not in message
 
 
-@pytest.mark.parametrize("kind", [Leak, Replay])
-def test_the_apps_own_credential_is_neither_leaked_nor_replayed(kind):
+@pytest.mark.parametrize("kind", [Leak, Replay, SentElsewhere])
+def test_the_apps_own_credential_is_never_leaked_replayed_or_sent_to_the_wrong_host(kind):
     graded = next(graded for graded in GRADED if graded.kind is kind)
     fact = graded.fact()
     fact.live.kind = Kind.SERVICE

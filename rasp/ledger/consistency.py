@@ -170,7 +170,7 @@ def _acquired(scope: RequestScope, handles: Iterable[Handle]) -> Iterator[_Slot]
     mark = scope.mark
     if scope.has("slots"):
         lost = scope.lost if scope.has("lost") else ()
-        for key, share in scope.slots.items():
+        for key, share in tuple(scope.slots.items()):  # another thread may clear the cache now
             if share.acquired is not None and share.acquired.request is mark and key not in lost:
                 yield "cache", share.acquired, share.released
     if scope.has("holds"):

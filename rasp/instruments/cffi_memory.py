@@ -50,12 +50,15 @@ class MemoryHooks:
             return
         path = self._kit.here(sys._getframe(1))
         event = NativeAcquired(LIBRARY, function, self._addresses.handles.address(cdata), (held,), path)
-        self._identities.bind(cdata, self._native.acquired(event))
+        handle = self._native.acquired(event)
+        handle.attended = True
+        self._identities.bind(cdata, handle)
 
     def guarded(self, cdata: Any, owned: Any) -> None:
         """``ffi.gc`` made another pointer that stands for the same handle."""
         handle = self._identities.of(cdata)
         if handle is not None and owned is not None:
+            handle.attended = True
             self._identities.bind(owned, handle)
 
     def released(self, cdata: Any) -> Verdict | None:

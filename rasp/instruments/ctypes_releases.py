@@ -21,7 +21,7 @@ from rasp.instruments.ctypes_arguments import (
     word_at,
 )
 from rasp.instruments.ctypes_calls import OUT, Calls, known
-from rasp.instruments.ctypes_context import Context, refused
+from rasp.instruments.ctypes_context import Context, in_finaliser, refused
 from rasp.instruments.ctypes_quarantine import HeldBack
 from rasp.instruments.ctypes_roles import Role
 from rasp.instruments.ctypes_routes import base_call
@@ -86,7 +86,9 @@ class Releases:
             return None
         library = role.library if one.epoch is None else one.epoch.library
         path = self._kit.path(frame)
-        event = NativeReleasing(library, role.function, one.address, one.epoch, not role.memory, path)
+        event = NativeReleasing(
+            library, role.function, one.address, one.epoch, not role.memory, path, not (late or in_finaliser(frame))
+        )
         facts, release = self._book.releasing(event)
         return self._context.judged(facts, frame, late=late), release, one
 

@@ -119,7 +119,9 @@ class ObjectHandles:
             return NativeHandle.of(given.value, handle)
         if not isinstance(given.value, int):
             self._identities.bind(given.value, handle)
-            if _is_capsule(given.value) and self._capsules.owns(given.value):
+            owned = _is_capsule(given.value) and self._capsules.owns(given.value)
+            handle.attended = owned or not _is_capsule(given.value)
+            if owned:
                 self._owned[given.address] = handle
                 if len(self._owned) > OPEN_BOUND:
                     self._owned.popitem(last=False)

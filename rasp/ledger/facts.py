@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.value import LiveValue
-from rasp.model import Location
+from rasp.model import Location, RequestInfo
 
 
 class Evidence(enum.Enum):
@@ -23,14 +23,15 @@ class Evidence(enum.Enum):
 class Fact:
     """Common to all: whose credential, the events so far with the judged one last, and the request it belongs to.
 
-    ``place`` overrides where the last event happened; ``replaceable``, ``skippable`` and ``raisable`` say what can
-    still be done about it.
+    ``place`` overrides where the last event happened, ``request`` which request it is about, where it is judged in
+    another; ``replaceable``, ``skippable`` and ``raisable`` say what can still be done about it.
     """
 
     live: LiveValue | None
     trail: tuple[Occurrence, ...]
     scope: RequestScope | None
     place: Location | None = None
+    request: RequestInfo | None = None
     replaceable: bool = False
     skippable: bool = False
     raisable: bool = True

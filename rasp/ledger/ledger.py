@@ -13,6 +13,7 @@ from typing import Any
 from rasp.config import Config
 from rasp.ledger import events as ev
 from rasp.ledger.cache_book import CacheBook
+from rasp.ledger.consistency import ConsistencyBook
 from rasp.ledger.desk import Desk
 from rasp.ledger.exposures import ExposureBook, VerificationBook, first_seen
 from rasp.ledger.facts import Fact, Replay, Reuse, Unverified, Weak
@@ -55,6 +56,7 @@ class Ledger:
         self._g = GBook(self.desk)
         self.cache = CacheBook(self.desk)
         self._holds = HoldBook(self.desk)
+        self._consistency = ConsistencyBook()
         self._exposures = ExposureBook(self.desk)
         self._verification = VerificationBook(self.desk)
         self._redeemed: dict[str, None] = {}
@@ -229,7 +231,9 @@ class Ledger:
             or self._presenting
             or native.queue
             or native.leaks.places
+            or native.leaks.opened
             or native.buffers.known
+            or (scope.made & SLOTS and scope.slots and self._consistency.concerns(scope))
         ):
             return ()
         facts: list[Fact] = []
@@ -246,6 +250,8 @@ class Ledger:
                 Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder=placeholder)
                 for source, placeholder in scope.weak
             ]
+        if self.native.leaks.opened or scope.has("holds") or scope.has("slots"):
+            facts += self._consistency.ended(scope, self.native.of_request(scope))
         facts += self.native.ending(scope)
         return facts
 
@@ -304,6 +310,7 @@ class Ledger:
         self.values.clear()
         self.cache.clear()
         self._holds.clear()
+        self._consistency.clear()
         self.desk.slots.clear()
         self.links.clear()
         self._redeemed.clear()
@@ -317,6 +324,7 @@ class Ledger:
             + self.cache.dropped
             + self._holds.dropped
             + self.native.dropped
+            + self._consistency.dropped
         )
 
     def after_fork(self) -> None:
@@ -324,4 +332,5 @@ class Ledger:
         self.values.renew_lock()
         self.places.trees.after_fork()
         self.native.after_fork()
+        self._consistency.after_fork()
         self.scopes.last.clear()

@@ -83,6 +83,8 @@ class NativeBook:
             generation = self._table.generation
             handle = Handle(event.library, event.handle, generation, live, occurrence, event.thread_safe)
             self._table.open(handle)
+            if scope is not None and event.counted:
+                self.leaks.acquired(handle, scope.mark)
             return handle
 
     def retained(self, event: NativeUsed) -> Handle | None:
@@ -173,6 +175,7 @@ class NativeBook:
         handle.released = again
         handle.releaser = identity()
         handle.finished = False
+        handle.attended = handle.attended or not raisable
         self._table.release(handle)
         others = tuple(handle.calls)
         facts = overlapping_release(handle, again, others, scope, raisable) if others else ()
@@ -261,6 +264,15 @@ class NativeBook:
         scope = self._desk.scopes.here()
         if handle is not None and scope is not None and handle.acquired.request is scope.mark:
             self.leaks.placed(handle, value, table, scope.mark)
+
+    def of_request(self, scope: RequestScope) -> Sequence[Handle]:
+        """What a request that ends acquired, and somebody has to release; asked once."""
+        opened = self.leaks.opened.pop(scope.mark, ())
+        return [handle for handle in opened if not handle.attended and self._followed(handle)]
+
+    def _followed(self, handle: Handle) -> bool:
+        """Whether it is released, or certainly open: an open one that the table forgot ended with its object."""
+        return handle.released is not None or self._table.get(handle.library, handle.address) is handle
 
     def ending(self, scope: RequestScope) -> Sequence[Fact]:
         """What is judged when a request ends."""

@@ -36,6 +36,7 @@ class Handle:
     """One epoch of an address. ``references`` counts acquires and retains of it; at 0 it is released.
 
     ``thread_safe`` is the library's declaration. ``finished``: the native release has returned ``result``.
+    ``attended``: it needs no release of the app's own code, since a destructor or the end of its object is one.
     """
 
     library: str
@@ -51,6 +52,7 @@ class Handle:
     finished: bool = False
     waited: threading.Event | None = None
     calls: list[Call] = field(default_factory=list)
+    attended: bool = False
 
 
 @dataclass(slots=True, eq=False)

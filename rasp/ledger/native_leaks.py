@@ -1,4 +1,4 @@
-"""Native handles that nobody releases.
+"""Native handles that nobody releases, and which ones a request acquired.
 
 At the end of a request: a handle that it acquired and stored on its ``g``, and that no other object keeps by then. That
 is read off the number or pointer object that stands for the handle: it is kept by the app exactly as long as the app
@@ -53,11 +53,19 @@ class Leaks:
     Attributes:
         places: of each request in flight, its handles on ``g``.
         since: handles up to this generation are the parent process's.
+        opened: what the requests in flight acquired, memory aside, whose release may be out of sight.
     """
 
     def __init__(self) -> None:
         self.places: dict[RequestMark, list[_Place]] = {}
+        self.opened: dict[RequestMark, list[Handle]] = {}
         self.since = 0
+
+    def acquired(self, handle: Handle, mark: RequestMark) -> None:
+        """A request in flight acquired a handle."""
+        opened = self.opened.setdefault(mark, [])
+        if len(opened) < PER_REQUEST:
+            opened.append(handle)
 
     def placed(self, handle: Handle, value: object, table: object, mark: RequestMark) -> None:
         """A handle was stored on the ``g`` of the request that acquired it."""

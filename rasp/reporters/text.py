@@ -39,6 +39,7 @@ _NATIVE_ADVICE = {
     "use-after-release": "release the handle after its last use, or give the later code a handle of its own; ",
     "release-without-acquire": "release only what a declared acquire function gave out, or declare the missing one; ",
     "never-released": "release the handle in a teardown function or a finally; ",
+    "inconsistent-release": "release the handle on every path, in a finally or a teardown function; ",
     "concurrent-reuse": "give each request a handle of its own, or guard the shared one with a lock; ",
 }
 
@@ -128,6 +129,8 @@ def labels(trail: tuple[TrailStep, ...]) -> list[str]:
             named.append(f"first {verb} here")
         elif step.action is Action.USE and seen.get(Action.RELEASE):
             named.append(f"{verb} after release here")
+        elif step is trail[-1] and step.action is Action.ACQUIRE and releases:
+            named.append(f"{verb} and left held here")
         elif before and step.action is not Action.USE:
             named.append(f"{verb} again here")
         else:

@@ -52,7 +52,7 @@ class Assembly:
             credential=fact.live.credential if fact.live is not None else None,
             location=location,
             trail=tuple(self.step(occurrence) for occurrence in fact.trail),
-            request=None if fact.scope is None else request_info(fact.scope),
+            request=fact.request or (None if fact.scope is None else request_info(fact.scope)),
             trace_id=span[0] if span else None,
             span_id=span[1] if span else None,
             process=os.getpid(),

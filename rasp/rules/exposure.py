@@ -38,8 +38,10 @@ _RULES = {
 }
 
 
-def sent_elsewhere(fact: SentElsewhere) -> Draft:
-    """The caller's own credential, given to a host the app was not told of."""
+def sent_elsewhere(fact: SentElsewhere) -> Draft | None:
+    """The caller's own credential, given to a host the app was not told of; never the app's own."""
+    if fact.live is None or fact.live.kind is Kind.SERVICE:
+        return None
     message = "the caller's credential sent to a host that is not in allowed_hosts"
     return Draft("raw-token-sent-elsewhere", Severity.WARNING, message, fact)
 

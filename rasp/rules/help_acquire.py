@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rasp.rules.help_text import Help, pending
+from rasp.rules.help_text import Help
 
 RELEASE_WITHOUT_ACQUIRE = Help(
     summary="Something is released that this process never saw acquired.",
@@ -116,11 +116,80 @@ A handle that shall live longer than its request, such as one kept for the whole
 place that outlives the request (a module, a pool); a handle that is only on `g` is not. For an explicit
 hold, `rasp.hold` is a context manager: `with rasp.hold(value, slot):` releases on every path.
 """,
-    no_block="""\
-This rule is judged when the request ends, after every `with` block of the app; say it in one of these two
-ways.
+    allow="""\
+import rasp
+
+with rasp.allow("never-released", reason="the pool's own thread releases it"):
+    rasp.hold(key, "pool")
 """,
     links=("Flask, the application context: https://flask.palletsprojects.com/en/stable/appcontext/",),
 )
 
-INCONSISTENT_RELEASE = pending("inconsistent-release")
+INCONSISTENT_RELEASE = Help(
+    summary="A route releases a slot on its success path and leaves it held on an error path.",
+    happened="""\
+Two requests of one route acquired the same kind of slot in the same place. One was answered below 400 and
+had released it; the other was answered 400 or above, or left the app with an exception, and still held it
+in the end, whichever of the two came first. The route knows that it has to release, but an early `return`
+or an exception skips that line. The finding is located at the acquire.
+""",
+    danger="""\
+whoever can make the request fail decides how much is left behind: a caller with a wrong body,
+sent a thousand times, keeps a thousand keys in memory or a thousand entries in the cache. A slot that stands
+for a lock or a running session stays locked for its owner, or is served to the next request.
+""",
+    grading="""\
+- **warning**: a native handle, an explicit hold (`rasp.hold`).
+- **note**: an entry of a cache: its timeout ends it.
+
+It is reported once a process for each route, holder and place. An entry that the success path keeps too is
+meant to outlive its request, and a request that never acquired has nothing to release: neither is a finding.
+`flask.g` is not judged, since the end of the app context ends its holds. A hold, or a handle left on `g`, is
+`never-released` as well.
+""",
+    defect="""\
+import ctypes
+
+from flask import Flask, request
+
+app = Flask(__name__)
+lib = ctypes.CDLL("libapikey.so")  # declared in rasp.toml as [[native]]
+lib.apikey_open.restype = ctypes.c_void_p
+lib.apikey_sign.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+lib.apikey_free.argtypes = [ctypes.c_void_p]
+
+
+@app.post("/api/sign")
+def sign():
+    handle = lib.apikey_open(app.config["API_KEY"].encode())
+    text = request.get_json()["text"]  # answers 400 by itself where there is none: still held
+    signature = lib.apikey_sign(handle, text.encode())
+    lib.apikey_free(handle)
+    return {"signature": signature}
+""",
+    fix="""\
+@app.post("/api/sign")
+def sign():
+    text = request.get_json()["text"]  # what can fail first, then the acquire
+    handle = lib.apikey_open(app.config["API_KEY"].encode())
+    try:
+        return {"signature": lib.apikey_sign(handle, text.encode())}
+    finally:
+        lib.apikey_free(handle)  # on every path, once
+""",
+    fine="""\
+It is fine for an entry that a failed request shall leave behind, such as the state from which the caller may
+go on. Give it a timeout. An explicit hold is a context manager: `with rasp.hold(value, slot):` releases on
+every path.
+""",
+    allow="""\
+import rasp
+
+with rasp.allow("inconsistent-release", reason="kept after a failure, so that the caller can go on"):
+    cache.set(slot, state, timeout=600)
+""",
+    links=(
+        "Python, clean-up actions: https://docs.python.org/3/tutorial/errors.html#defining-clean-up-actions",
+        "Flask, error handlers: https://flask.palletsprojects.com/en/stable/errorhandling/",
+    ),
+)

@@ -1,8 +1,8 @@
-"""Help texts of the exposure family: a raw credential stands where it must not."""
+"""Help texts of the exposure family, first part: a raw credential in logs, names of entries and telemetry."""
 
 from __future__ import annotations
 
-from rasp.rules.help_text import Help, pending
+from rasp.rules.help_text import Help
 
 RAW_TOKEN_LOGGED = Help(
     summary="A raw credential is written to a log.",
@@ -200,70 +200,3 @@ with (
 """,
     links=("OpenTelemetry, sensitive data: https://opentelemetry.io/docs/security/handling-sensitive-data/",),
 )
-
-RAW_TOKEN_IN_URL = Help(
-    summary="A raw credential stands in a redirect, an outbound URL or a URL of the access log.",
-    happened="""\
-A redirect, an outbound URL or a URL in a server's access log contains a live credential, in its path or
-its query. For the access log the finding is located at the view, which accepts the credential from the
-URL.
-""",
-    danger="""\
-URLs are written down everywhere: in access logs and proxies on the way, in the browser's
-history, in `Referer` headers, in bookmarks and chats. A session or key that stands in a URL is served to
-whoever opens the link next.
-""",
-    grading="""\
-- **error**: the usual case.
-- **warning**: the value has 8 to 15 characters.
-- **note**: a `single_use` credential in query or route, since a link in a mail has no other place for it.
-
-The fragment of a URL (after `#`) is not judged. The app's own log of its request line is
-`raw-token-logged`. Where this rule and `raw-token-logged` both fit one exposure, this one speaks alone.
-""",
-    defect="""\
-import jwt
-from flask import Flask, redirect, request
-from werkzeug.security import check_password_hash
-
-app = Flask(__name__)
-passwords = {}  # user -> hash
-
-
-@app.post("/login")
-def login():
-    user = request.form["user"]
-    if not check_password_hash(passwords.get(user, ""), request.form["password"]):
-        return {"error": "wrong user or password"}, 401
-    token = jwt.encode({"sub": user}, app.config["JWT_KEY"], algorithm="HS256")
-    return redirect(f"https://app.example.com/start?access_token={token}")
-""",
-    fix="""\
-@app.post("/login")
-def login():
-    user = request.form["user"]
-    if not check_password_hash(passwords.get(user, ""), request.form["password"]):
-        return {"error": "wrong user or password"}, 401
-    token = jwt.encode({"sub": user}, app.config["JWT_KEY"], algorithm="HS256")
-    response = redirect("https://app.example.com/start")
-    response.set_cookie("access_token_cookie", token, secure=True, httponly=True, samesite="Lax")
-    return response
-""",
-    fine="""\
-Some services accept their key only in the query. Then keep such URLs out of logs, and say so at the call.
-Declare the tokens of links in mails as `single_use` under `[[credential]]`.
-""",
-    allow="""\
-import rasp
-import requests
-
-with rasp.allow("raw-token-in-url", reason="the map service takes its key only in the query"):
-    tile = requests.get("https://maps.example.com/tile", params={"key": maps_key}, timeout=5)
-""",
-    links=(
-        "Flask, cookies: https://flask.palletsprojects.com/en/stable/quickstart/#cookies",
-        "Bearer tokens (RFC 6750, 2.3 and 5.3): https://www.rfc-editor.org/rfc/rfc6750",
-    ),
-)
-
-RAW_TOKEN_IN_RESPONSE = pending("raw-token-in-response")

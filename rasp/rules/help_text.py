@@ -106,8 +106,3 @@ class Help:
             block=_BLOCK.format(allow=self.allow.strip()) if self.allow else self.no_block.strip(),
             links="\n".join(f"- {link}" for link in (*weaknesses, *self.links)),
         )
-
-
-def pending(name: str) -> Help:
-    """A rule whose text is yet to be written."""
-    return Help(summary=name, happened="", danger="", grading="", defect="", fix="", fine="")

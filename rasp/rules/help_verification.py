@@ -1,8 +1,8 @@
-"""Help texts of the verification family: a credential is trusted that should not be."""
+"""Help texts of the verification family, first part: a credential is trusted that should not be."""
 
 from __future__ import annotations
 
-from rasp.rules.help_text import Help, pending
+from rasp.rules.help_text import Help
 
 UNVERIFIED_TOKEN = Help(
     summary="A presented token is trusted though nothing verified its signature.",
@@ -48,12 +48,124 @@ def account():
 It is fine if a gateway verifies every token and nobody can reach the app past it.
 `verified_upstream = true` in `rasp.toml` says so and switches the rule off.
 """,
-    no_block="""\
-This rule is judged when the request ends, after every `with` block of the app; say it by
-`verified_upstream` or in one of these two ways.
+    allow="""\
+import jwt
+
+import rasp
+
+with rasp.allow("unverified-token", reason="the gateway has verified it, for this route only"):
+    claims = jwt.decode(token, options={"verify_signature": False})
 """,
     links=(
         "PyJWT, usage: https://pyjwt.readthedocs.io/en/stable/usage.html",
+        "JWT best practices (RFC 8725): https://www.rfc-editor.org/rfc/rfc8725",
+    ),
+)
+
+UNVALIDATED_CREDENTIAL = Help(
+    summary="A presented credential is read and accepted, and nothing was seen to check it.",
+    happened="""\
+A caller presented a credential, the app read it and answered 2xx, and in that request nothing was seen to
+verify it, to look it up with a hit, or to compare it. Often a view only asks whether the header is there, or
+the check was left out of one of many routes.
+""",
+    danger="""\
+if nothing checks the credential, any text in its place is accepted: whoever sends made-up
+characters is served as a caller who is known.
+""",
+    grading="""\
+- **note**, always. What counts as a check is a verifier that rasp knows (`rasp doctor` lists the
+  libraries), a look-up with a hit, and `hmac.compare_digest`. A comparison by `==`, or a look-up in a
+  dict, happens inside Python and cannot be seen; the app may well be right, so `strict` does not raise it.
+""",
+    defect="""\
+from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.get("/api/data")
+def data():
+    if not request.headers.get("X-API-Key"):  # only whether there is one
+        return {"error": "no key"}, 401
+    return {"ok": True}
+""",
+    fix="""\
+import hmac
+
+
+@app.get("/api/data")
+def data():
+    key = request.headers.get("X-API-Key", "")
+    if not hmac.compare_digest(key.encode(), app.config["API_KEY"].encode()):  # and in constant time
+        return {"error": "invalid key"}, 401
+    return {"ok": True}
+""",
+    fine="""\
+It is fine where the app compares by `==` or looks the value up in a dict of its own (a comparison in
+constant time is better, and seen), and on a route that is public and only counts its callers. If a gateway
+checks every credential, switch the rule off.
+""",
+    no_block="""\
+This rule is judged when the request ends, after every `with` block of the app; say it in one of these two
+ways.
+""",
+    links=(
+        "Python, hmac.compare_digest: https://docs.python.org/3/library/hmac.html#hmac.compare_digest",
+        "OWASP, REST security: https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html",
+    ),
+)
+
+LONG_LIVED_TOKEN = Help(
+    summary="A JWT has no expiry, or is valid for longer than the limit.",
+    happened="""\
+A JWT has no `exp`, or the time between its `iat` and its `exp` is longer than the configured limit.
+""",
+    danger="""\
+a signed token cannot be taken back. Whoever finds it in a log, a backup or on a lost phone is
+that caller until it expires, or for ever; the only remedy is a new signing key, which logs everybody out.
+""",
+    grading="""\
+- **note**, always: it makes every other leak of the token worse, and does no harm by itself.
+""",
+    defect="""\
+import jwt
+from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.post("/login")
+def login():
+    user = app.config["AUTHENTICATE"](request.form["user"], request.form["password"])
+    return {"access_token": jwt.encode({"sub": user}, app.config["JWT_KEY"], algorithm="HS256")}
+""",
+    fix="""\
+import datetime
+
+
+@app.post("/login")
+def login():
+    user = app.config["AUTHENTICATE"](request.form["user"], request.form["password"])
+    now = datetime.datetime.now(datetime.UTC)
+    claims = {"sub": user, "iat": now, "exp": now + datetime.timedelta(minutes=15)}
+    return {"access_token": jwt.encode(claims, app.config["JWT_KEY"], algorithm="HS256")}
+""",
+    fine="""\
+It is fine for a token that can be taken back otherwise, such as one whose `jti` the app looks up in a table
+of valid ones at each request. For those who stay logged in, a refresh token, which is looked up, may
+live long.
+""",
+    allow="""\
+import jwt
+
+import rasp
+
+with rasp.allow("long-lived-token", reason="its jti is looked up at every request and can be withdrawn"):
+    token = jwt.encode(claims, key, algorithm="HS256")
+""",
+    links=(
+        "PyJWT, registered claims: https://pyjwt.readthedocs.io/en/stable/usage.html#registered-claim-names",
         "JWT best practices (RFC 8725): https://www.rfc-editor.org/rfc/rfc8725",
     ),
 )
@@ -114,7 +226,3 @@ ways.
 """,
     links=("Python, secrets: https://docs.python.org/3/library/secrets.html",),
 )
-
-UNVALIDATED_CREDENTIAL = pending("unvalidated-credential")
-
-LONG_LIVED_TOKEN = pending("long-lived-token")

@@ -11,6 +11,7 @@ from rasp.errors import RaspError, RaspViolation
 from rasp.model import Severity
 from rasp.rules import (
     help_acquire,
+    help_answering,
     help_concurrency,
     help_exposure,
     help_release,
@@ -120,7 +121,7 @@ _ROWS = (
         204,
         "raw-token-in-url",
         errors.RawTokenInUrl,
-        help_exposure.RAW_TOKEN_IN_URL,
+        help_answering.RAW_TOKEN_IN_URL,
         severity=Severity.ERROR,
         cwe=598,
     ),
@@ -128,7 +129,7 @@ _ROWS = (
         205,
         "raw-token-in-response",
         errors.RawTokenInResponse,
-        help_exposure.RAW_TOKEN_IN_RESPONSE,
+        help_answering.RAW_TOKEN_IN_RESPONSE,
         severity=Severity.ERROR,
         cwe=209,
     ),

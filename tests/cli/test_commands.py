@@ -111,6 +111,14 @@ class TestExplain:
         assert rule.help.strip() in done.stdout
         assert "\x1b" not in done.stdout
 
+    @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+    def test_every_rule_explains_itself(self, rule, capsys):
+        assert main(["explain", rule.id]) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"{rule.id} {rule.name}\n{rule.summary}\n\n{rule.category}, CWE-{rule.cwe}")
+        assert f"at most {rule.severity.word}; mode strict raises {rule.violation.__name__}\n" in shown
+        assert rule.help.strip() in shown
+
     def test_names_the_nearest_rule(self, rasp):
         done = rasp("explain", "duoble-release")
         assert (done.returncode, done.stdout) == (2, "")

@@ -132,3 +132,45 @@ def test_cleared_in_turn(client, rasp_findings):
     assert [found.rule for found in rasp_findings if found.severity.word != "note"] == []
 """)
     project.run("--rasp=strict").assert_outcomes(passed=2)
+
+
+def test_what_success_and_error_paths_do_is_compared_within_one_test(project):
+    project.tests("""
+@app.get("/half")
+def half():
+    rasp.hold(KEY, "half")
+    if "bad" in request.args:
+        return "bad", 400
+    rasp.release(KEY, "half")
+    return "ok"
+
+@pytest.mark.rasp_allow("never-released")
+def test_error_last(client):
+    client.get("/half", headers=HEADERS)
+    client.get("/half?bad=1", headers=HEADERS)
+
+@pytest.mark.rasp_allow("never-released")
+def test_error_first(client):
+    client.get("/half?bad=1", headers=HEADERS)
+    client.get("/half", headers=HEADERS)
+
+def test_success_alone(client):
+    client.get("/half", headers=HEADERS)
+
+@pytest.mark.rasp_allow("never-released")
+def test_error_alone(client):
+    client.get("/half?bad=1", headers=HEADERS)
+
+@pytest.mark.rasp_allow("never-released", "inconsistent-release")
+def test_allowed(client):
+    client.get("/half?bad=1", headers=HEADERS)
+    client.get("/half", headers=HEADERS)
+""")
+    result = project.run("--rasp=strict", "-rA")
+    lines = [f"{word} test_shop.py::{name}*" for word, name in (
+        ("PASSED", "test_success_alone"), ("PASSED", "test_error_alone"), ("PASSED", "test_allowed"),
+    )]  # fmt: skip
+    result.stdout.fnmatch_lines(lines)
+    for name in ("test_error_last", "test_error_first"):
+        assert f"{name}" in "".join(line for line in result.outlines if line.startswith(("FAILED", "ERROR")))
+    result.stdout.fnmatch_lines(["*InconsistentRelease*"])

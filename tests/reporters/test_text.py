@@ -69,6 +69,15 @@ def test_no_control_character_from_outside_reaches_the_terminal(text, color):
     assert shown.count("\n") == expected.count("\n")
 
 
+def test_an_acquire_after_which_nothing_came_was_left_held():
+    acts = (Action.ACQUIRE, Action.RELEASE, Action.ACQUIRE)
+    assert labels(tuple(step(action, at, 0.0) for at, action in enumerate(acts))) == [
+        "acquired here",
+        "released here",
+        "acquired and left held here",
+    ]
+
+
 def test_labels_tell_the_story():
     acts = [
         Action.ACQUIRE,

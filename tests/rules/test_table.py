@@ -172,7 +172,10 @@ class TestHelp:
 
     @EVERY_RULE
     def test_rules_it_names_exist_and_lines_fit(self, rule):
-        for word in re.findall(r"`((?:raw-token|double|use|release|never|concurrent|cross)-[a-z-]+)`", rule.help):
+        for word in re.findall(
+            r"`((?:raw-token|double|use|release|never|inconsistent|concurrent|cross|un\w+|long|plaintext|weak)-[a-z-]+)`",
+            rule.help,
+        ):
             assert word in RULES
         assert max(map(len, rule.help.splitlines())) <= 110
 

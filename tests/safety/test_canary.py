@@ -9,9 +9,11 @@ import gc
 import io
 import json
 import logging
+import sys
 import threading
 import traceback
 import types
+from functools import partial
 from urllib.parse import quote
 
 import jwt as pyjwt
@@ -27,7 +29,12 @@ from support.made_up import SIGNING_KEY, api_key, jwt, text
 from support.web import environ, serve
 
 import rasp
+from rasp import runtime as process
 from rasp.instruments.flask_g import GDict
+from rasp.instruments.kit import obey
+from rasp.ledger import facts
+from rasp.ledger.events import Exposed
+from rasp.model import Action
 from rasp.reporters import aggregate
 from rasp.rules.table import RULES
 
@@ -110,7 +117,16 @@ def canary_app(cache):
         other.join(20)
         cache.get(slot)
 
+    def half():
+        rasp.hold(HELD, f"half {HELD}")
+        if request.args.get("bad"):
+            return {}, 400
+        rasp.release(HELD, f"half {HELD}")
+        return {}
+
     views = {
+        "inconsistent-release": half,
+        **{rule: partial(judged, rule) for rule in INSTRUMENTED_LATER},
         "double-release": double,
         "use-after-release": used,
         "release-without-acquire": native_twice,
@@ -132,12 +148,40 @@ def canary_app(cache):
     return app
 
 
+def judged(rule):
+    """What an instrument of that rule would report of this request, with the key in its text."""
+    runtime = process.active()
+    ledger, scope = runtime.ledger, runtime.ledger.scopes.here()
+    path = ledger.places.path(sys._getframe())
+    live = ledger.values.get(request.headers["X-API-Key"])
+    kind = INSTRUMENTED_LATER[rule]
+    if isinstance(kind, str):
+        told = f"before {live.text} after"
+        obey(runtime.pipeline.handle(Exposed(kind, told, ledger.values.find(told), path, kind, f"slot {live.text}")))
+    else:
+        trail = (ledger.desk.occur(Action.EXPOSE, "requests", f"slot {live.text}", path, live, scope),)
+        obey(runtime.pipeline.respond([kind(live=live, trail=trail, scope=scope)]))
+
+
+INSTRUMENTED_LATER = {
+    "raw-token-in-response": "response",
+    "raw-token-stored": "stored",
+    "raw-token-in-process-args": "argv",
+    "raw-token-sent-elsewhere": facts.SentElsewhere,
+    "unvalidated-credential": facts.Unvalidated,
+    "long-lived-token": facts.LongLived,
+    "unauthenticated-llm-endpoint": facts.SpentOnLlm,
+    "plaintext-credential": facts.SentInPlaintext,
+}
+"""Sinks or facts of the rules that this app meets through no library."""
+
+
 def answering(view):
     """What a view answers, ``ok`` where that is nothing."""
 
     def answer():
         made = view()
-        return made if isinstance(made, (str, dict)) or hasattr(made, "status_code") else "ok"
+        return made if isinstance(made, (str, dict, tuple)) or hasattr(made, "status_code") else "ok"
 
     return answer
 
@@ -159,6 +203,7 @@ def drive(app):
     for rule in RULES:
         path = "/overlapping" if rule == "concurrent-reuse" else f"/{rule}"
         raised.append(call(app, path + f"?ticket={TICKET}", token=PEEKED))
+    raised.append(call(app, "/inconsistent-release?bad=1"))
     raised += [call(app, f"/{rule}", OTHER) for rule in ("cross-request-leak", "raw-token-logged")]
     raised.append(call(app, "/weak-credential", SHORT))
     return [error for error in raised if error is not None]

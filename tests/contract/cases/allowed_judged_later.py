@@ -26,8 +26,15 @@ def peek():
         return jwt.decode(request.headers["X-Access-Token"], options={"verify_signature": False})
 
 
+@app.get("/hold")
+def keep():
+    with rasp.allow("never-released", reason="the pool's own thread releases it"):
+        rasp.hold(request.headers["X-API-Key"], "pool")
+    return {"ok": True}
+
+
 if __name__ == "__main__":
     client = app.test_client()
     token = jwt.encode({"sub": "alice"}, SIGNING_KEY, "HS256")
-    for path in ("span", "jwt"):
+    for path in ("span", "jwt", "hold"):
         assert client.get(f"/{path}", headers={"X-API-Key": "al7Jk2Lm9Qw4Er6Ty8Ui3", "X-Access-Token": token}).data

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from environments import Environments, output
+from environments import Environments, Failed, output
 from peers import OTLP, SINK
 from rounds import environment
 
@@ -47,6 +47,15 @@ class Sink(http.server.BaseHTTPRequestHandler):
         """Writes no log."""
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Says nothing of connections that are cut: agents are ended while they send."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing."""
+
+
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -57,8 +66,7 @@ def _free_port() -> int:
 @contextlib.contextmanager
 def sink() -> Iterator[dict[str, str]]:
     """The server that takes anything; its URL as a variable."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Sink)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -117,8 +125,6 @@ def _wait_for(port: int) -> None:
 @contextlib.contextmanager
 def backends(environments: Environments, core: int) -> Iterator[tuple[dict[str, str], str]]:
     """Both; where there is no collector, why, and the server that takes anything stands in."""
-    from environments import Failed
-
     with contextlib.ExitStack() as stack:
         variables = stack.enter_context(sink())
         try:

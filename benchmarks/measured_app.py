@@ -113,7 +113,9 @@ class Emptied(io.StringIO):
 def environ_of(path: str, bearer: str | None = None) -> dict[str, Any]:
     """The WSGI environment of a request."""
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
-    return EnvironBuilder(path=path, headers=headers).get_environ()
+    # An address from outside: some agents leave requests from none, or from loopback, alone.
+    base = {"REMOTE_ADDR": "203.0.113.7", "REMOTE_PORT": "40000"}
+    return EnvironBuilder(path=path, headers=headers, environ_base=base).get_environ()
 
 
 ROUTES = ("jwt", "rotating", "hello")

@@ -1,7 +1,7 @@
 """Processes that are measured in turn: each variant is one of its own, and while one works the others are stopped.
 
 A benchmark starts itself again as ``--worker VARIANT``; the worker answers questions on its standard input, one JSON
-object a line, with ``answer``. All workers of a comparison share one core, so that none is favoured.
+object a line, through a ``Channel``. All workers of a comparison share one core, so that none is favoured.
 """
 
 from __future__ import annotations
@@ -111,13 +111,18 @@ def workers(
             worker.close()
 
 
-def answer(work: Callable[..., Answer], ready: Answer | None = None) -> None:
-    """In a worker: answers until its standard input ends. What others print goes to standard error."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    print(json.dumps(ready or {}), file=out, flush=True)
-    for line in sys.stdin:
-        print(json.dumps(work(**json.loads(line))), file=out, flush=True)
+class Channel:
+    """In a worker: its way to whoever asks. From its making on, what others print goes to standard error."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+
+    def answer(self, work: Callable[..., Answer], ready: Answer | None = None) -> None:
+        """Says that it is ready, then answers until its standard input ends."""
+        print(json.dumps(ready or {}), file=self._out, flush=True)
+        for line in sys.stdin:
+            print(json.dumps(work(**json.loads(line))), file=self._out, flush=True)
 
 
 def resident() -> float:

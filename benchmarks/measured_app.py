@@ -100,11 +100,11 @@ def build(log_to: Any = None) -> Flask:
 
 
 class Emptied(io.StringIO):
-    """A stream in memory that forgets what was written once it is 1 MB."""
+    """A stream in memory that forgets what was written once it is large."""
 
     def write(self, text: str) -> int:
         """Writes, as the stream does."""
-        if self.tell() > 1_000_000:
+        if self.tell() > 50_000:
             self.seek(0)
             self.truncate()
         return super().write(text)

@@ -6,6 +6,7 @@ object a line, through a ``Channel``. All workers of a comparison share one core
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -160,10 +161,9 @@ def default_core() -> int:
     return max(os.sched_getaffinity(0))
 
 
-def main_of(parser: Any, argv: Sequence[str] | None, worker: Callable[..., None]) -> Any:
-    """Parses the arguments; a worker never comes back from here."""
-    given = sys.argv[1:] if argv is None else list(argv)
-    if given[:1] == ["--worker"]:
-        worker(*given[1:])
+def main_of(parser: argparse.ArgumentParser, worker: Callable[..., None]) -> argparse.Namespace:
+    """Parses the command line; a worker never comes back from here."""
+    if sys.argv[1:2] == ["--worker"]:
+        worker(*sys.argv[2:])
         sys.exit(0)
-    return parser.parse_args(given)
+    return parser.parse_args()

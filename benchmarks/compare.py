@@ -23,7 +23,7 @@ import tables
 from backends import backends
 from environments import Environments, Failed, cache_folder, interpreter, tag_of
 from peers import APP, BY_NAME, PEERS, Peer
-from rounds import Worker, WorkerFailed, default_core, progress, turned
+from rounds import Worker, WorkerFailed, default_core, end_tidily, progress, turned
 
 HERE = Path(__file__).resolve().parent
 ROUTES = ("jwt", "rotating", "hello")
@@ -252,6 +252,7 @@ def parsed(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """The program."""
     options = parsed()
+    end_tidily()
     missed: list[str] = []
     try:
         for wanted in options.python or [None]:

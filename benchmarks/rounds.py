@@ -161,9 +161,15 @@ def default_core() -> int:
     return max(os.sched_getaffinity(0))
 
 
+def end_tidily() -> None:
+    """Lets a terminated program end its workers, which would stay stopped for good."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 def main_of(parser: argparse.ArgumentParser, worker: Callable[..., None]) -> argparse.Namespace:
     """Parses the command line; a worker never comes back from here."""
     if sys.argv[1:2] == ["--worker"]:
         worker(*sys.argv[2:])
         sys.exit(0)
+    end_tidily()
     return parser.parse_args()

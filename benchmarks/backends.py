@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from environments import Environments, Failed, output
+from environments import Environments, SetupError, output
 from peers import OTLP, SINK
 from rounds import environment
 
@@ -25,14 +25,14 @@ class Sink(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is the library's
+    def do_POST(self) -> None:
         """Reads and forgets what is sent."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self._answer()
 
     do_PUT = do_POST  # noqa: N815 - the name is the library's
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is the library's
+    def do_GET(self) -> None:
         """Has nothing to tell."""
         self._answer()
 
@@ -81,11 +81,15 @@ def collector(environments: Environments, core: int) -> Iterator[dict[str, str]]
     """rotel, away from the core that is measured; its URL as a variable.
 
     Raises:
-        Failed: it could not be installed, or does not start.
+        SetupError: it could not be installed, or does not start.
     """
     python = environments.make("collector", ["rotel"])
     folder, libraries = output(
-        [str(python), "-c", "import rotel, sysconfig; print(rotel.__path__[0]); print(sysconfig.get_config_var('LIBDIR'))"]
+        [
+            str(python),
+            "-c",
+            "import rotel, sysconfig; print(rotel.__path__[0]); print(sysconfig.get_config_var('LIBDIR'))",
+        ]
     ).splitlines()
     program = str(Path(folder) / "rotel-agent")
     # It is linked to a shared libpython, which not every Python has.
@@ -94,9 +98,20 @@ def collector(environments: Environments, core: int) -> Iterator[dict[str, str]]
     port = _free_port()
     with tempfile.TemporaryDirectory() as place:
         process = subprocess.Popen(
-            [program, "start", "--otlp-http-endpoint", f"127.0.0.1:{port}", "--exporter", "blackhole"]
-            + ["--otlp-grpc-endpoint", f"127.0.0.1:{_free_port()}"]
-            + ["--pid-file", f"{place}/pid", "--log-file", f"{place}/log"],
+            [
+                program,
+                "start",
+                "--otlp-http-endpoint",
+                f"127.0.0.1:{port}",
+                "--exporter",
+                "blackhole",
+                "--otlp-grpc-endpoint",
+                f"127.0.0.1:{_free_port()}",
+                "--pid-file",
+                f"{place}/pid",
+                "--log-file",
+                f"{place}/log",
+            ],
             env=variables,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -130,7 +145,7 @@ def backends(environments: Environments, core: int) -> Iterator[tuple[dict[str, 
         try:
             variables |= stack.enter_context(collector(environments, core))
             note = ""
-        except (Failed, OSError) as error:
+        except (SetupError, OSError) as error:
             variables[OTLP] = variables[SINK]
             note = f"no collector ({error}): spans go to a server that throws them away"
         yield variables, note

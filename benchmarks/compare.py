@@ -21,9 +21,9 @@ from pathlib import Path
 import gunicorn_rounds
 import tables
 from backends import backends
-from environments import Environments, Failed, cache_folder, interpreter, tag_of
+from environments import Environments, SetupError, cache_folder, interpreter, tag_of
 from peers import APP, BY_NAME, PEERS, Peer
-from rounds import Worker, WorkerFailed, default_core, end_tidily, progress, turned
+from rounds import Worker, WorkerError, default_core, end_tidily, progress, turned
 
 HERE = Path(__file__).resolve().parent
 ROUTES = ("jwt", "rotating", "hello")
@@ -68,7 +68,7 @@ class Comparison:
             progress(f"installing {peer.name}")
             try:
                 found[peer.name] = self._installed(peer, environments)
-            except Failed as error:
+            except SetupError as error:
                 self.refused[peer.name] = f"not installed: {error}"
         return found
 
@@ -111,7 +111,7 @@ class Comparison:
                     continue
                 try:
                     worker = self._worker(name, python, variables)
-                except WorkerFailed as error:
+                except WorkerError as error:
                     self.refused[name] = f"does not start: {error}"
                     continue
                 self.measured.setdefault(name, Measured()).started.append(worker.ready["started"])
@@ -146,12 +146,12 @@ class Comparison:
 
     def _over_http(self, interpreters: dict[str, str], variables: dict[str, str]) -> None:
         options = self.options
-        with gunicorn_rounds.servers(interpreters, variables, options.core) as found:
-            self.refused |= {name: str(error) for name, error in found.items() if isinstance(error, WorkerFailed)}
+        with gunicorn_rounds.servers(interpreters, variables, options.core) as (found, refused):
+            self.refused |= refused
             for route in options.routes:
                 for number in range(options.rounds):
                     progress(f"gunicorn {route} {number + 1}/{options.rounds}")
-                    for name in turned([name for name in found if name not in self.refused], number):
+                    for name in turned(list(found), number):
                         took = found[name].measure(route, options.seconds)
                         self.measured.setdefault(name, Measured()).cpu.setdefault(route, []).append(took)
 
@@ -161,7 +161,7 @@ class Comparison:
         """Prints the tables; the limits that were missed come back."""
         options, bare = self.options, self.measured.get("bare")
         if bare is None:
-            raise Failed(f"the bare app could not be measured: {self.refused.get('bare', 'it was not chosen')}")
+            raise SetupError(f"the bare app could not be measured: {self.refused.get('bare', 'it was not chosen')}")
         how = "gunicorn gthread, server CPU" if options.gunicorn else f"in-process, {options.requests} requests a round"
         for route in options.routes:
             title = f"`{route}`, Python {tag_of(self.python)}, {how}, {options.rounds} rounds"
@@ -188,8 +188,14 @@ class Comparison:
 
     def _processes(self, bare: Measured) -> None:
         rows = [
-            [name, f"{own.warm:.1f}", f"{own.end:.1f}", f"{own.end - bare.end:+.1f}", tables.spread(own.started, 0)]
-            + [f"{tables.added(own.started, bare.started):+.0f}"]
+            [
+                name,
+                f"{own.warm:.1f}",
+                f"{own.end:.1f}",
+                f"{own.end - bare.end:+.1f}",
+                tables.spread(own.started, 0),
+                f"{tables.added(own.started, bare.started):+.0f}",
+            ]
             for name, own in self.measured.items()
         ]
         head = ["variant", "warm MB", "end MB", "added MB", "start-up CPU ms (quartiles)", "added ms"]
@@ -259,7 +265,7 @@ def main() -> int:
             comparison = Comparison(options, sys.executable if wanted is None else interpreter(wanted))
             comparison.run()
             missed += comparison.show()
-    except (Failed, WorkerFailed) as error:
+    except (SetupError, WorkerError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     for line in missed:

@@ -23,7 +23,7 @@ import gunicorn_rounds
 import peers
 import rounds
 import tables
-from environments import Failed
+from environments import SetupError
 
 LIMIT = 0.90
 TIMED = "rasp observe, locks timed"
@@ -91,8 +91,13 @@ def in_process(options: argparse.Namespace) -> float:
     served = options.threads * options.requests
     everybody = timed["seconds"] * options.threads
     rows = [
-        [path, f"{taken / served:.2f}", f"{contended / taken:.2%}", f"{blocked / served * 1e6:.2f}"]
-        + [f"{blocked / everybody:.3%}"]
+        [
+            path,
+            f"{taken / served:.2f}",
+            f"{contended / taken:.2%}",
+            f"{blocked / served * 1000000.0:.2f}",
+            f"{blocked / everybody:.3%}",
+        ]
         for path, taken, contended, blocked in sorted(timed["locks"], key=lambda entry: -entry[3])
     ]
     tables.heading("What the threads wait for in rasp", markdown=options.markdown)
@@ -101,13 +106,16 @@ def in_process(options: argparse.Namespace) -> float:
     return statistics.median(tables.ratios(rates["rasp observe"], rates["bare"]))
 
 
-def _throughput(
-    heading: str, rates: dict[str, list[float]], cpu: dict[str, list[float]], *, markdown: bool
-) -> None:
+def _throughput(heading: str, rates: dict[str, list[float]], cpu: dict[str, list[float]], *, markdown: bool) -> None:
     tables.heading(heading, markdown=markdown)
     rows = [
-        [variant, f"{statistics.median(own):.0f}", tables.spread(tables.ratios(own, rates["bare"]))]
-        + [f"{statistics.median(cpu[variant]):.0f}", tables.spread(tables.ratios(cpu[variant], cpu["bare"]))]
+        [
+            variant,
+            f"{statistics.median(own):.0f}",
+            tables.spread(tables.ratios(own, rates["bare"])),
+            f"{statistics.median(cpu[variant]):.0f}",
+            tables.spread(tables.ratios(cpu[variant], cpu["bare"])),
+        ]
         for variant, own in rates.items()
     ]
     head = ["variant", "requests/s", "ratio (quartiles)", "CPU us a request", "ratio (quartiles)"]
@@ -164,7 +172,7 @@ def main() -> int:
             print("over HTTP nothing was measured: wrk was not found", file=sys.stderr)
         elif options.seconds:
             over_http(options)
-    except (rounds.WorkerFailed, Failed) as error:
+    except (rounds.WorkerError, SetupError) as error:
         print(f"contention: {error}", file=sys.stderr)
         return 2
     print(f"throughput in-process: {ratio:.3f} of the bare app's (at least {LIMIT:g})")

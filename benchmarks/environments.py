@@ -18,25 +18,23 @@ PARTS = ("rasp", "demo", "pyproject.toml", "README.md", "LICENSE")
 PATIENCE = 900
 
 
-class Failed(Exception):
-    """A command that had to succeed did not; the text is its last words."""
+class SetupError(Exception):
+    """Something that is to be measured could not be set up; the text says why, in the last words of what failed."""
 
 
 def output(command: Sequence[str]) -> str:
     """What a command prints.
 
     Raises:
-        Failed: it ended with another status than 0, or was not found.
+        SetupError: it ended with another status than 0, or was not found.
     """
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), timeout=PATIENCE, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failed(f"{command[0]}: {error}") from None
+        raise SetupError(f"{command[0]}: {error}") from None
     if done.returncode:
         errors = [line for line in done.stderr.strip().splitlines() if not line.startswith("WARNING")]
-        raise Failed(f"{' '.join(command[:4])} ... ended with status {done.returncode}: {' | '.join(errors[-2:])}")
+        raise SetupError(f"{' '.join(command[:4])} ... ended with status {done.returncode}: {' | '.join(errors[-2:])}")
     return done.stdout
 
 
@@ -49,7 +47,7 @@ def interpreter(wanted: str) -> str:
     """The program of a Python named by its version, as in ``3.13``, or by its path.
 
     Raises:
-        Failed: there is none.
+        SetupError: there is none.
     """
     names = [wanted] if os.sep in wanted else [f"python{wanted}"]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -57,9 +55,9 @@ def interpreter(wanted: str) -> str:
     for name in names:
         try:
             return output([name, "-c", "import sys; print(sys.executable)"]).strip()
-        except Failed:
+        except SetupError:
             continue  # among them the stand-ins that pyenv puts on PATH for what is not switched on
-    raise Failed(f"Python {wanted} was not found: neither on PATH nor among pyenv's versions")
+    raise SetupError(f"Python {wanted} was not found: neither on PATH nor among pyenv's versions")
 
 
 def tag_of(python: str) -> str:
@@ -81,7 +79,7 @@ class Environments:
         """The interpreter of an environment that holds what is wanted; made anew where that has changed.
 
         Raises:
-            Failed: something could not be installed.
+            SetupError: something could not be installed.
         """
         limits = self._constraints.read_text(encoding="utf-8") if self._constraints else ""
         stamp = hashlib.sha256("\n".join((*wanted, limits)).encode()).hexdigest()
@@ -114,7 +112,7 @@ class Environments:
             self.pip(python, "install", name)
         done.write_text(stamp)
 
-    def pip(self, python: Path, command: str, *arguments: str) -> None:
+    def pip(self, python: str | Path, command: str, *arguments: str) -> None:
         """Runs pip quietly, held to the constraints."""
         limits = ["-c", str(self._constraints)] if self._constraints and command == "install" else []
         output([str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", command, *limits, *arguments])

@@ -78,7 +78,9 @@ def main() -> int:
         epilog=f"exit status: 0 a finding costs at most {LIMIT:g} us (median), 1 it costs more, 2 none was made",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--statements", type=int, default=100, metavar="N", help="leaking statements, one file (default: 100)")
+    parser.add_argument(
+        "--statements", type=int, default=100, metavar="N", help="leaking statements, one file (default: 100)"
+    )
     parser.add_argument("--repeats", type=int, default=20, metavar="N", help="times each leaks again (default: 20)")
     parser.add_argument("--markdown", action="store_true", help="a table to paste into docs/performance.md")
     options = parser.parse_args()
@@ -111,8 +113,12 @@ def main() -> int:
     tables.show(
         ["finding", "median (quartiles)", "p99", "limit"],
         [
-            [name, tables.spread([one - base for one in took], 0), f"{sorted(took)[int(len(took) * 0.99)] - base:.0f}"]
-            + ["" if took is cold else tables.verdict(statistics.median(took) - base, LIMIT)]
+            [
+                name,
+                tables.spread([one - base for one in took], 0),
+                f"{sorted(took)[int(len(took) * 0.99)] - base:.0f}",
+                "" if took is cold else tables.verdict(statistics.median(took) - base, LIMIT),
+            ]
             for name, took in rows.items()
         ],
         markdown=options.markdown,

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from environments import Failed
+from environments import SetupError
 from measured_app import token
-from rounds import WorkerFailed, environment
+from rounds import WorkerError, environment
 
 HERE = Path(__file__).resolve().parent
 THREADS, CONNECTIONS = 4, 4
@@ -31,12 +31,31 @@ class Server:
     ) -> None:
         self.variant = variant
         self._folder = tempfile.TemporaryDirectory()
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
         address = Path(self._folder.name) / "port"
         self._process = subprocess.Popen(
-            [python, "-m", "gunicorn", "--chdir", str(HERE), "-b", "127.0.0.1:0", "-k", "gthread"]
-            + ["--threads", str(threads), "--timeout", "0", "--keep-alive", "60", "--log-level", "warning"]
-            + ["-c", str(HERE / "gunicorn_settings.py"), "gunicorn_app:app"],
+            [
+                python,
+                "-m",
+                "gunicorn",
+                "--chdir",
+                str(HERE),
+                "-b",
+                "127.0.0.1:0",
+                "-k",
+                "gthread",
+                "--threads",
+                str(threads),
+                "--timeout",
+                "0",
+                "--keep-alive",
+                "60",
+                "--log-level",
+                "warning",
+                "-c",
+                str(HERE / "gunicorn_settings.py"),
+                "gunicorn_app:app",
+            ],
             env=environment() | dict(variables) | {"BENCH_VARIANT": variant, "BENCH_PORT": str(address)},
             stdout=self._errors,
             stderr=self._errors,
@@ -62,7 +81,7 @@ class Server:
             time.sleep(0.05)
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines() or ["gunicorn does not start"]
-        raise WorkerFailed(f"{self.variant}: {lines[-1][:160]}")
+        raise WorkerError(f"{self.variant}: {lines[-1][:160]}")
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -98,7 +117,7 @@ def wrk(port: int, route: str, seconds: float) -> tuple[int, float]:
     """Drives one route; how many requests were answered, and how many a second.
 
     Raises:
-        Failed: some were answered with an error.
+        SetupError: some were answered with an error.
     """
     header = [] if route == "hello" else ["-H", f"Authorization: Bearer {token(0)}"]
     script = ["-s", _rotating()] if route == "rotating" else []
@@ -108,7 +127,7 @@ def wrk(port: int, route: str, seconds: float) -> tuple[int, float]:
     found = re.search(r"(\d+) requests in", done.stdout)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     if found is None or rate is None or int(found[1]) == 0 or "Non-2xx" in done.stdout:
-        raise Failed(f"wrk: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+        raise SetupError(f"wrk: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
     return int(found[1]), float(rate[1])
 
 
@@ -128,15 +147,16 @@ def _rotating() -> str:
 @contextlib.contextmanager
 def servers(
     interpreters: Mapping[str, str], variables: Mapping[str, str], core: int
-) -> Iterator[dict[str, Server | WorkerFailed]]:
-    """A warm server for each variant, or why it has none. wrk runs where the measured processes do not.
+) -> Iterator[tuple[dict[str, Server], dict[str, str]]]:
+    """A warm server for each variant, and why others have none. wrk runs where the measured processes do not.
 
     Raises:
-        Failed: there is no wrk.
+        SetupError: there is no wrk.
     """
     if shutil.which("wrk") is None:
-        raise Failed("wrk was not found; on Debian it is installed with `apt-get install wrk`")
-    found: dict[str, Server | WorkerFailed] = {}
+        raise SetupError("wrk was not found; on Debian it is installed with `apt-get install wrk`")
+    found: dict[str, Server] = {}
+    refused: dict[str, str] = {}
     before = os.sched_getaffinity(0)
     try:
         for name, python in interpreters.items():
@@ -144,12 +164,13 @@ def servers(
                 found[name] = server = Server(name, python, variables, {core})
                 server.measure("jwt", 1)
                 server.measure("hello", 1)
-            except (WorkerFailed, Failed) as error:
-                found[name] = WorkerFailed(str(error))
+            except (WorkerError, SetupError) as error:
+                refused[name] = str(error)
+                if name in found:
+                    found.pop(name).close()
         os.sched_setaffinity(0, (before - {core}) or before)
-        yield found
+        yield found, refused
     finally:
         os.sched_setaffinity(0, before)
-        for entry in found.values():
-            if isinstance(entry, Server):
-                entry.close()
+        for server in found.values():
+            server.close()

@@ -34,7 +34,9 @@ def inside() -> Iterator[Found]:
     seen: set[int] = set()
     waiting: deque[tuple[str, Any]] = deque([("runtime", process.active())])
     waiting += [
-        (name, module) for name, module in sorted(sys.modules.items()) if name.startswith("rasp.") and module is not None
+        (name, module)
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("rasp.") and module is not None
     ]
     while waiting:
         path, owner = waiting.popleft()
@@ -134,7 +136,7 @@ def watch_locks() -> list[Watched]:
             cells = dict(zip(found.owner.__code__.co_freevars, found.owner.__closure__ or (), strict=True))
             cells[found.name].cell_contents = lock
         elif isinstance(found.owner, (dict, list)):
-            key = found.name if isinstance(found.owner, dict) else int(found.name)
+            key: Any = found.name if isinstance(found.owner, dict) else int(found.name)
             found.owner[key] = lock
         else:
             object.__setattr__(found.owner, found.name, lock)

@@ -11,11 +11,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peers
 import rounds
 import tables
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 VARIANTS = ("bare", "rasp observe")
 MB = 1_000_000
@@ -30,7 +33,7 @@ CASES = {
 }
 
 
-def _add_views(app: Any) -> None:
+def _add_views(app: Flask) -> None:
     from flask import Response, request
 
     log = app.logger
@@ -77,7 +80,7 @@ def worker(variant: str, case: str) -> None:
     import measured_app
 
     app = measured_app.build()
-    app.logger.handlers = [logging.StreamHandler(open("/dev/null", "w", encoding="utf-8"))]  # noqa: SIM115 - the run
+    app.logger.handlers = [logging.FileHandler("/dev/null")]
     app.logger.propagate = False
     _add_views(app)
     serve: Callable[[Any, dict[str, Any]], None] = measured_app.serve
@@ -127,7 +130,7 @@ def main() -> int:
             try:
                 for variant in VARIANTS:
                     found[variant].append(measured(case, variant, options.core))
-            except rounds.WorkerFailed as error:
+            except rounds.WorkerError as error:
                 print(f"large: {title}: {error}", file=sys.stderr)
                 return 2
         cpu, most = (

@@ -115,7 +115,7 @@ def environ_of(path: str, bearer: str | None = None) -> dict[str, Any]:
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
     # An address from outside: some agents leave requests from none, or from loopback, alone.
     base = {"REMOTE_ADDR": "203.0.113.7", "REMOTE_PORT": "40000"}
-    return EnvironBuilder(path=path, headers=headers, environ_base=base).get_environ()
+    return EnvironBuilder(path=path, headers=list(headers.items()), environ_base=base).get_environ()
 
 
 ROUTES = ("jwt", "rotating", "hello")
@@ -141,11 +141,12 @@ class Requests:
 
 def serve(app: Any, environ: dict[str, Any]) -> None:
     """One request, as a server drives it."""
-    body = app(environ, _start_response)
+    body = app(environ, start_response)
     for _ in body:
         pass
     body.close()
 
 
-def _start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+    """As a server's, for answers that have to be right."""
     assert status == "200 OK", status

@@ -14,11 +14,14 @@ import gc
 import statistics
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import peers
 import rounds
 import tables
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 VARIANTS = ("bare", "rasp observe")
 BATCH = 1_000
@@ -60,7 +63,7 @@ def worker(variant: str) -> None:
     channel.answer(work)
 
 
-def _add_leak(app: Any, *, follows: bool) -> None:
+def _add_leak(app: Flask, *, follows: bool) -> None:
     """A view that does what rasp finds."""
     import logging
 
@@ -123,7 +126,7 @@ def ageing(requests: int, core: int, *, markdown: bool) -> list[str]:
         [f"{variant}, MB resident", *(f"{answer['resident']:.0f}" for answer in answers[1:])]
         for variant, answers in found.items()
     ]
-    heading = f"CPU us a request over {requests:,} requests with rotating tokens, by tenths; one in {EVERY} is a finding"
+    heading = f"CPU us a request over {requests:,} requests with rotating tokens, by tenths"
     tables.heading(heading, markdown=markdown)
     tables.show(["variant", *map(str, range(1, 11))], rows, markdown=markdown)
     tables.heading("Tables of rasp with 100 entries or more at the end", markdown=markdown)
@@ -137,7 +140,7 @@ def main() -> int:
     """The program."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog=f"exit status: 0 drift up to {DRIFT:g} MB and no growth, 1 a limit was missed, 2 it could not be measured",
+        epilog=f"exit status: 0 drift up to {DRIFT:g} MB and no growth, 1 a limit was missed, 2 not measured",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -152,7 +155,7 @@ def main() -> int:
             missed += steady(options.steady, options.core, markdown=options.markdown)
         if options.requests:
             missed += ageing(options.requests, options.core, markdown=options.markdown)
-    except rounds.WorkerFailed as error:
+    except rounds.WorkerError as error:
         print(f"memory: {error}", file=sys.stderr)
         return 2
     for line in missed:

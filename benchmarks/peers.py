@@ -69,7 +69,7 @@ def rasp_with_spans() -> None:
 
 def open_telemetry() -> None:
     """OpenTelemetry's own instrumentation of Flask."""
-    from opentelemetry.instrumentation.flask import FlaskInstrumentor
+    from opentelemetry.instrumentation.flask import FlaskInstrumentor  # type: ignore[import-not-found, unused-ignore]
 
     export()
     FlaskInstrumentor().instrument()
@@ -82,7 +82,7 @@ def zen() -> None:
         "AIKIDO_ENDPOINT": os.environ[SINK],
         "AIKIDO_REALTIME_ENDPOINT": os.environ[SINK],
     }
-    import aikido_zen
+    import aikido_zen  # type: ignore[import-not-found, unused-ignore]
 
     aikido_zen.protect()
 
@@ -105,7 +105,7 @@ def datadog(iast: str) -> Callable[[], None]:
             "DD_REMOTE_CONFIGURATION_ENABLED": "false",
             "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
         }
-        import ddtrace.auto  # noqa: F401 - importing it switches it on
+        import ddtrace.auto  # type: ignore[import-not-found, unused-ignore]  # noqa: F401 - it starts itself
 
     return start
 

@@ -24,7 +24,7 @@ CUT = ("PYTEST_", "RASP_", "_RASP_", "PYTHON", "VIRTUAL_ENV", "OTEL_", "FLASK_",
 """Variables, by how they begin, that change what is measured."""
 
 
-class WorkerFailed(Exception):
+class WorkerError(Exception):
     """A variant did not start, or ended before its time; the text is its last words."""
 
 
@@ -46,7 +46,8 @@ class Worker:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.variant = variant
-        self._errors = tempfile.TemporaryFile("w+")  # not a pipe: some agents write more than one holds
+        # Not a pipe: some agents write more than one holds.
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
             [python, script, "--worker", variant, *arguments],
             stdin=subprocess.PIPE,
@@ -74,7 +75,7 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise WorkerFailed(f"{self.variant}: {self._last_words()}")
+            raise WorkerError(f"{self.variant}: {self._last_words()}")
         self._signal(signal.SIGSTOP)
         answer: Answer = json.loads(line)
         return answer

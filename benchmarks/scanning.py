@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import tables
 from measured_app import token
@@ -110,14 +111,14 @@ def searched(counts: list[int], rounds: int, *, markdown: bool) -> list[str]:
         values, _ = index(api_key, count)
         sizes.append(f"{len(values):,}")
         for name, text in every.items():
-            took = microseconds(lambda text=text: values.find(text), rounds)  # type: ignore[misc]
+            took = microseconds(partial(values.find, text), rounds)
             rows[name].append(f"{took:.1f}")
             if name == "log line, 1 kB" and took > LIMITS[count]:
                 missed.append(f"{name} with {count:,} live: {took:.1f} us instead of {LIMITS[count]:g}")
         at = every["log line, 1 kB"]
         with_one = f"{at[:500]} key={api_key(count - 1)} {at[500:]}"[:1000]
         assert len(values.find(with_one)) == 1
-        rows["log line, 1 kB, one in it"].append(f"{microseconds(lambda: values.find(with_one), rounds):.1f}")
+        rows["log line, 1 kB, one in it"].append(f"{microseconds(partial(values.find, with_one), rounds):.1f}")
     tables.heading("Microseconds to search a text, by how many values are live", markdown=markdown)
     tables.show(["text", *sizes], list(rows.values()), markdown=markdown)
     return missed
@@ -126,7 +127,10 @@ def searched(counts: list[int], rounds: int, *, markdown: bool) -> list[str]:
 def entered(most: int, *, markdown: bool) -> None:
     """Prints what a new value costs and takes."""
     rows = []
-    for kind, make, count in (("API key, 32 characters", api_key, most), ("JWT, 308 characters", token, min(most, 10_000))):
+    for kind, make, count in (
+        ("API key, 32 characters", api_key, most),
+        ("JWT, 308 characters", token, min(most, 10_000)),
+    ):
         progress(f"entering {count:,} of {kind}")
         gc.collect()
         before = resident()
@@ -136,8 +140,15 @@ def entered(most: int, *, markdown: bool) -> None:
         first, last = took[: max(1, count // 10)], took[-max(1, count // 10) :]
         ordered = sorted(took)
         rows.append(
-            [kind, f"{len(values):,}", f"{statistics.median(first):.1f}", f"{statistics.median(last):.1f}"]
-            + [f"{ordered[int(count * 0.99)]:.1f}", f"{ordered[-1]:.0f}", f"{kept:.1f}"]
+            [
+                kind,
+                f"{len(values):,}",
+                f"{statistics.median(first):.1f}",
+                f"{statistics.median(last):.1f}",
+                f"{ordered[int(count * 0.99)]:.1f}",
+                f"{ordered[-1]:.0f}",
+                f"{kept:.1f}",
+            ]
         )
         del values
     head = ["value", "live at the end", "first tenth", "last tenth", "p99", "worst", "kB a value"]

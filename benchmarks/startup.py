@@ -27,7 +27,7 @@ SHOW = "\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-class Failed(Exception):
+class ProgramError(Exception):
     """A program did not end well."""
 
 
@@ -35,7 +35,7 @@ def run(code: str, *under: str, options: tuple[str, ...] = ()) -> subprocess.Com
     """Runs a program, under rasp or not.
 
     Raises:
-        Failed: its status was not 0.
+        ProgramError: its status was not 0.
     """
     inner = [sys.executable, *options, "-c", code]
     done = subprocess.run(
@@ -47,7 +47,7 @@ def run(code: str, *under: str, options: tuple[str, ...] = ()) -> subprocess.Com
         check=False,
     )
     if done.returncode:
-        raise Failed((done.stderr.strip().splitlines() or ["no words"])[-1])
+        raise ProgramError((done.stderr.strip().splitlines() or ["no words"])[-1])
     return done
 
 
@@ -98,13 +98,17 @@ def imports(*, markdown: bool) -> list[str]:
     missed = []
     for title, code in PROGRAMS.items():
         progress(f"{title}: modules")
-        only = {name for name in modules(code, *UNDER) - modules(code) if not name.startswith(("rasp", "sitecustomize"))}
+        only = {
+            name for name in modules(code, *UNDER) - modules(code) if not name.startswith(("rasp", "sitecustomize"))
+        }
         first = {name.partition(".")[0] for name in only}
-        libraries = sorted(first - set(sys.stdlib_module_names))
+        libraries = sorted(n for n in first - set(sys.stdlib_module_names) if not n.startswith("_sysconfigdata"))
         if libraries:
             missed.append(f"{title}: rasp imports {', '.join(libraries)}")
         standard = sorted(only - set(libraries))
-        print(f"{title}: {len(standard)} modules of the standard library that only rasp imports, {len(libraries)} others")
+        print(
+            f"{title}: {len(standard)} modules of the standard library that only rasp imports, {len(libraries)} others"
+        )
         print(f"  {', '.join(standard)}\n" if standard else "")
         times = slowest(code, only | {name for name in modules(code, *UNDER) if name.startswith("rasp")})
         tables.heading(f"{title}: the slowest imports of the watched process, of {len(times)}", markdown=markdown)
@@ -129,7 +133,7 @@ def main() -> int:
     os.sched_setaffinity(0, {options.core})
     try:
         missed = costs(options.rounds, markdown=options.markdown) + imports(markdown=options.markdown)
-    except Failed as error:
+    except ProgramError as error:
         print(f"startup: {error}", file=sys.stderr)
         return 2
     for line in missed:

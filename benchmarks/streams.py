@@ -30,6 +30,7 @@ def worker(variant: str) -> None:
     from flask import g, stream_with_context
 
     app = measured_app.build()
+    called: Any = app
 
     @app.get("/stream/<int:chunks>/<int:pause>")
     def stream(chunks: int, pause: int) -> Any:
@@ -43,7 +44,7 @@ def worker(variant: str) -> None:
         return app.response_class(stream_with_context(produced()), mimetype="text/event-stream")
 
     def read(environ: dict[str, Any], opened: threading.Barrier) -> None:
-        body = app(environ, lambda status, headers, exc_info=None: None)
+        body = called(environ, measured_app.start_response)
         pieces = iter(body)
         next(pieces)
         opened.wait()
@@ -97,7 +98,7 @@ def main() -> int:
                 rounds.progress(f"{options.streams} streams, round {number + 1}/{options.rounds}")
                 for variant in rounds.turned(list(VARIANTS), number):
                     found[variant].append(workers[variant].ask(**asked))
-    except rounds.WorkerFailed as error:
+    except rounds.WorkerError as error:
         print(f"streams: {error}", file=sys.stderr)
         return 2
     rows = []

@@ -1,6 +1,6 @@
 """Serves the measured app in one variant, in this process, as often as it is asked to; see ``compare.py``.
 
-    python worker.py --worker VARIANT
+python worker.py --worker VARIANT
 """
 
 from __future__ import annotations

@@ -186,14 +186,14 @@ def main() -> int:
     try:
         bench = Bench(arguments.cache.resolve(), arguments.python, arguments.mode)
         for number, suite in enumerate(chosen, 1):
-            print(f"[{number}/{len(chosen)}] {suite.name} {suite.version} ...", end=" ", flush=True)
+            print(f"[{number}/{len(chosen)}] {suite.name} {suite.version} ...", end=" ", file=sys.stderr, flush=True)
             if suite.without_tests:
-                print(f"left out: {suite.without_tests}")
+                print(f"left out: {suite.without_tests}", file=sys.stderr)
                 continue
             compared, lasting = compare(bench, suite)
-            print("worse" if lasting else "same", flush=True)
+            print("worse" if lasting else "same", file=sys.stderr, flush=True)
             for line in lasting:
-                print(f"    {line}")
+                print(f"{suite.name}: {line}")
             worse += bool(lasting)
             rows.append(_row(compared, lasting))
     except SetupError as error:

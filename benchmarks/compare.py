@@ -182,9 +182,11 @@ class Comparison:
                 row.append(f"{statistics.median(tables.ratios(own.p99[route], bare.p99[route])):.2f}")
             rows.append(row)
         width = len(rows[0])
-        rows += [[name, why, *[""] * (width - 2)] for name, why in self.refused.items()]
+        rows += [[name, *["-"] * (width - 1)] for name in self.refused]
         head = ["variant", "CPU us", "ratio (quartiles)", "added us", "p99 us (quartiles)", "p99 ratio"]
         tables.show(head[:width], rows, markdown=self.options.markdown)
+        for name, why in self.refused.items():
+            print(f"{name} was not measured. {why}\n")
 
     def _processes(self, bare: Measured) -> None:
         rows = [

@@ -34,7 +34,8 @@ def output(command: Sequence[str]) -> str:
         raise SetupError(f"{command[0]}: {error}") from None
     if done.returncode:
         errors = [line for line in done.stderr.strip().splitlines() if not line.startswith("WARNING")]
-        raise SetupError(f"{' '.join(command[:4])} ... ended with status {done.returncode}: {' | '.join(errors[-2:])}")
+        name = " ".join([Path(command[0]).name, *command[1:3]])
+        raise SetupError(f"{name} ... ended with status {done.returncode}: {' | '.join(errors[-2:])}")
     return done.stdout
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 APP = ("flask", "pyjwt", "cachelib", "gunicorn")
 EXPORT = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
@@ -39,12 +40,12 @@ def nothing() -> None:
 
 
 def rasp_in(mode: str) -> Callable[[], None]:
-    """rasp, as ``rasp run`` switches it on."""
+    """rasp, as ``rasp run`` switches it on; what lies beside this file is the app's code, wherever it is run from."""
 
     def start() -> None:
         import rasp
 
-        rasp.install({"mode": mode, "report": False})
+        rasp.install({"mode": mode, "report": False, "project_root": str(Path(__file__).resolve().parent)})
 
     return start
 

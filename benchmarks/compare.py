@@ -221,7 +221,7 @@ class Comparison:
         rasp, zen = self.measured.get("rasp observe"), self.measured.get("Zen")
         if rasp is not None and zen is not None and "jwt" in zen.cpu and not self.options.gunicorn:
             share = tables.added(rasp.cpu["jwt"], bare.cpu["jwt"]) / tables.added(zen.cpu["jwt"], bare.cpu["jwt"])
-            print(f"jwt: rasp observe adds {share:.2f} of what Zen adds (limit {OF_ZEN})")
+            print(f"jwt: rasp observe adds {share:.2f} of what Zen adds (limit {OF_ZEN})\n")
             if share > OF_ZEN:
                 missed.append(f"jwt: {share:.2f} of what Zen adds instead of {OF_ZEN}")
         return missed
@@ -266,7 +266,7 @@ def main() -> int:
         for wanted in options.python or [None]:
             comparison = Comparison(options, sys.executable if wanted is None else interpreter(wanted))
             comparison.run()
-            missed += comparison.show()
+            missed += [f"Python {tag_of(comparison.python)}, {line}" for line in comparison.show()]
     except (SetupError, WorkerError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2

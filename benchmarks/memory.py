@@ -78,9 +78,10 @@ def _add_leak(app: Flask, *, follows: bool) -> None:
         if follows:
             import rasp
 
-            slot = f"pool-{next(count)}"
+            number = next(count)
+            slot = f"pool-{number}"
             rasp.hold(g.token, slot)
-            if next(count) % UNRELEASED:
+            if number % UNRELEASED:
                 rasp.release(g.token, slot)
         return "leaked"
 

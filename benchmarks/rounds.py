@@ -58,7 +58,11 @@ class Worker:
             start_new_session=True,
         )
         os.sched_setaffinity(self._process.pid, cores or os.sched_getaffinity(0))
-        self.ready = self._read()
+        try:
+            self.ready = self._read()
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, **question: Any) -> Answer:
         """Lets it work on one question; its answer."""
@@ -95,7 +99,8 @@ class Worker:
         """Ends it."""
         self._signal(signal.SIGKILL)
         self._process.communicate()
-        self._errors.close()
+        if not self._errors.closed:
+            self._errors.close()
 
 
 @contextlib.contextmanager

@@ -99,8 +99,7 @@ class Worker:
         """Ends it."""
         self._signal(signal.SIGKILL)
         self._process.communicate()
-        if not self._errors.closed:
-            self._errors.close()
+        self._errors.close()
 
 
 @contextlib.contextmanager

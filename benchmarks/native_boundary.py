@@ -1,9 +1,7 @@
 """What a call of a C function through ctypes costs with rasp, as ratios to the same call without it.
 
-    python benchmarks/native_boundary.py [--rounds N]
-
 Both are measured in one process, in turns: rasp is installed and uninstalled for each round, and the smallest time
-of all rounds counts. Needs gcc.
+of all rounds counts, of one thread's CPU time. Needs gcc.
 """
 
 from __future__ import annotations
@@ -12,10 +10,15 @@ import argparse
 import ctypes
 import pathlib
 import platform
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+
+import tables
+from rounds import progress
 
 import rasp
 
@@ -89,15 +92,24 @@ def nanoseconds(work: Callable[[], None]) -> float:
     return (time.thread_time_ns() - before) / TURNS
 
 
-def main() -> None:
+def main() -> int:
     """Prints the table."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=7)
-    rounds = options.parse_args().rounds
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="exit status: 0 it was measured (the contract sets no limits here), 2 there is no gcc",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="default: 7")
+    parser.add_argument("--markdown", action="store_true", help="a table to paste into docs/performance.md")
+    options = parser.parse_args()
+    if shutil.which("gcc") is None:
+        print("native_boundary: gcc was not found", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as folder:
         measured = works(load(pathlib.Path(folder)))
     best: dict[tuple[str, bool], float] = {}
-    for _ in range(rounds):
+    for number in range(options.rounds):
+        progress(f"round {number + 1}/{options.rounds}")
         for installed in (False, True):
             if installed:
                 rasp.install(SETTINGS)
@@ -106,14 +118,16 @@ def main() -> None:
                 best[name, installed] = min(took, best.get((name, installed), took))
             if installed:
                 rasp.uninstall()
-    print(
-        f"CPython {platform.python_version()}, {rounds} rounds of {TURNS:,} turns, thread CPU time of the best round\n"
-    )
-    print(f"{'':28}{'without':>12}{'with rasp':>12}{'ratio':>8}")
-    for name in measured:
-        without, inside = best[name, False], best[name, True]
-        print(f"{name:28}{without:9.0f} ns{inside:9.0f} ns{inside / without:8.2f}")
+    rows = [
+        [name, f"{without:.0f}", f"{inside:.0f}", f"{inside / without:.2f}"]
+        for name in measured
+        for without, inside in [(best[name, False], best[name, True])]
+    ]
+    heading = f"Calls through ctypes, CPython {platform.python_version()}, best of {options.rounds} x {TURNS:,}"
+    tables.heading(heading, markdown=options.markdown)
+    tables.show(["call", "ns without", "ns with rasp", "ratio"], rows, markdown=options.markdown)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

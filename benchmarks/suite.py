@@ -7,13 +7,15 @@ client, most of them with a credential, beside tests that send no request at all
 from __future__ import annotations
 
 import argparse
-import os
 import pstats
 import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import tables
+from rounds import environment, progress
 
 APP = """
 import hashlib
@@ -104,9 +106,7 @@ def run(folder: Path, *options: str, profile: Path | None = None) -> float:
     done = subprocess.run(
         [sys.executable, *under, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
         cwd=folder,
-        env={
-            name: value for name, value in os.environ.items() if not name.startswith(("RASP_", "PYTEST_", "PYTHONDONT"))
-        },
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -119,10 +119,15 @@ def run(folder: Path, *options: str, profile: Path | None = None) -> float:
 
 def main() -> int:
     """The program."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="exit status: 0 strict costs at most the limit, 1 it costs more or the suite failed",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--tests", type=int, default=1000, metavar="N", help="how many tests (default: 1000)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each kind (default: 5)")
     parser.add_argument("--limit", type=float, default=1.05, metavar="R", help="exit 1 above this (default: 1.05)")
+    parser.add_argument("--markdown", action="store_true", help="a table to paste into docs/performance.md")
     parser.add_argument("--profile", action="store_true", help="also show where the time inside rasp goes")
     arguments = parser.parse_args()
     kinds = {"without": ("-p", "no:rasp.pytest_plugin"), "off": ("--rasp=off",), "strict": ("--rasp=strict",)}
@@ -134,15 +139,19 @@ def main() -> int:
         for number in range(arguments.rounds):
             for kind, options in kinds.items():
                 best[kind] = min(best[kind], run(folder, *options))
-            print(f"[{number + 1}/{arguments.rounds}]", *(f"{kind} {best[kind]:.2f} s" for kind in kinds), flush=True)
+            so_far = ", ".join(f"{kind} {best[kind]:.2f} s" for kind in kinds)
+            progress(f"{number + 1}/{arguments.rounds}: {so_far}")
         if arguments.profile:
             run(folder, "--rasp=strict", profile=folder / "profile")
             pstats.Stats(str(folder / "profile")).sort_stats("tottime").print_stats("rasp[/.]", 25)
-    print(f"\n{'':8} {'CPU':>8} {'ratio':>7} {'a test':>10}")
-    for kind, seconds in best.items():
-        extra = (seconds - best["without"]) / arguments.tests * 1e6
-        print(f"{kind:8} {seconds:6.2f} s {seconds / best['without']:6.3f}x {extra:7.0f} us")
-    return 0 if best["strict"] / best["without"] <= arguments.limit else 1
+    bare = best["without"]
+    rows = [
+        [kind, f"{seconds:.2f}", f"{seconds / bare:.3f}", f"{(seconds - bare) / arguments.tests * 1e6:+.0f}"]
+        for kind, seconds in best.items()
+    ]
+    tables.heading(f"A suite of {arguments.tests:,} tests, best of {arguments.rounds}", markdown=arguments.markdown)
+    tables.show(["rasp", "CPU s", "ratio", "us a test"], rows, markdown=arguments.markdown)
+    return 0 if best["strict"] / bare <= arguments.limit else 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ not installed there but copied in, so that the plain run knows nothing of it.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -21,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from environments import PATIENCE, REPOSITORY, Environments, SetupError, cache_folder
+from rounds import environment
 from upstream_suites import SUITES, Suite
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 900
 LOST = 2
 """How often a difference must show before it counts: some suites have tests that fail now and then by themselves."""
 
@@ -48,19 +47,15 @@ class Run:
         return f"{self.count('passed')}/{self.count('failed')}/{self.count('skipped')}/{len(self.warnings)}"
 
 
-class UpstreamError(Exception):
-    """A suite could not be run at all."""
-
-
 class Bench:
     """Where suites, environments and logs are kept, and which interpreter runs them."""
 
     def __init__(self, cache: Path, python: str, mode: str) -> None:
         self.cache = cache
-        self.python = python
         self.mode = mode
-        self.tag = _output([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
-        for folder in ("sdists", "sources", "venvs", "logs", "records"):
+        self._environments = Environments(cache, python)
+        self.tag = self._environments.tag
+        for folder in ("sdists", "sources", "logs", "records"):
             (cache / folder).mkdir(parents=True, exist_ok=True)
         self.rasp = self._copy("rasp", REPOSITORY / "rasp")
         shutil.copy(Path(__file__).with_name("recorded_plugin.py"), self._fresh("plugin") / "recorded_plugin.py")
@@ -82,7 +77,8 @@ class Bench:
         if not archives.exists():
             partial = self._fresh(f"sdists/{suite.name}.partial")
             pinned = f"{suite.name}=={suite.version}"
-            self._pip(self.python, "download", "--no-deps", "--no-binary", suite.name, "-d", str(partial), pinned)
+            asked = ["--no-deps", "--no-binary", suite.name, "-d", str(partial), pinned]
+            self._environments.pip(self._environments.python, "download", *asked)
             partial.rename(archives)
         folder = self._fresh(f"sources/{suite.name}")
         with tarfile.open(next(archives.iterdir())) as archive:
@@ -93,20 +89,7 @@ class Bench:
         """The interpreter of a virtual environment with the project, what its tests need and what rasp needs."""
         with (REPOSITORY / "pyproject.toml").open("rb") as file:
             own = tomllib.load(file)["project"]["dependencies"]
-        wanted = [suite.requirement, *suite.needs, *own]
-        stamp = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
-        folder = self.cache / "venvs" / f"{suite.name}-{self.tag}"
-        python = folder / "bin" / "python"
-        done = folder / "wanted"
-        if not done.exists() or done.read_text() != stamp:
-            shutil.rmtree(folder, ignore_errors=True)
-            _output([self.python, "-m", "venv", str(folder)])
-            self._pip(str(python), "install", *wanted)
-            done.write_text(stamp)
-        return python
-
-    def _pip(self, python: str, *arguments: str) -> None:
-        _output([python, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
+        return self._environments.make(suite.name, [suite.requirement, *suite.needs, *own])
 
     def run(self, suite: Suite, python: Path, mode: str | None) -> Run:
         """Runs a suite once, with rasp in a mode or without."""
@@ -122,7 +105,7 @@ class Bench:
             done = subprocess.run(
                 [*command, *suite.arguments, *suite.tests],
                 cwd=folder,
-                env=_environment() | {"PYTHONPATH": os.pathsep.join(paths), "UPSTREAM_RECORD": str(record)},
+                env=environment() | {"PYTHONPATH": os.pathsep.join(paths), "UPSTREAM_RECORD": str(record)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -130,23 +113,9 @@ class Bench:
                 check=False,
             )
         if not record.exists():
-            raise UpstreamError(f"pytest ended with status {done.returncode} and no record; see {log.name}")
+            raise SetupError(f"pytest ended with status {done.returncode} and no record; see {log.name}")
         found = json.loads(record.read_text(encoding="utf-8"))
         return Run(found["outcomes"], found["warnings"], found["contained"], time.monotonic() - begun, done.returncode)
-
-
-def _environment() -> dict[str, str]:
-    """The variables of this process, less those that change what pytest, Python or rasp do."""
-    cut = ("PYTEST_", "RASP_", "_RASP_", "PYTHON", "VIRTUAL_ENV", "OTEL_", "FLASK_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(cut)}
-
-
-def _output(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), timeout=PATIENCE, check=False)
-    if done.returncode:
-        tail = done.stderr.strip().splitlines()[-3:]
-        raise UpstreamError(f"{' '.join(command[:4])} ... ended with status {done.returncode}: {' | '.join(tail)}")
-    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -187,7 +156,7 @@ def compare(bench: Bench, suite: Suite) -> tuple[Compared, list[str]]:
 
 
 def _arguments() -> argparse.Namespace:
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rasp-upstream"
+    default = cache_folder("rasp-upstream")
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Exits 0 only if no test ended differently and no suite gave more warnings.",
@@ -217,17 +186,17 @@ def main() -> int:
     try:
         bench = Bench(arguments.cache.resolve(), arguments.python, arguments.mode)
         for number, suite in enumerate(chosen, 1):
-            print(f"[{number}/{len(chosen)}] {suite.name} {suite.version} ...", end=" ", flush=True)
+            print(f"[{number}/{len(chosen)}] {suite.name} {suite.version} ...", end=" ", file=sys.stderr, flush=True)
             if suite.without_tests:
-                print(f"left out: {suite.without_tests}")
+                print(f"left out: {suite.without_tests}", file=sys.stderr)
                 continue
             compared, lasting = compare(bench, suite)
-            print("worse" if lasting else "same", flush=True)
+            print("worse" if lasting else "same", file=sys.stderr, flush=True)
             for line in lasting:
-                print(f"    {line}")
+                print(f"{suite.name}: {line}")
             worse += bool(lasting)
             rows.append(_row(compared, lasting))
-    except UpstreamError as error:
+    except SetupError as error:
         print(f"\n{error}", file=sys.stderr)
         return 2
     print(f"\nPython {bench.tag}, --rasp={bench.mode}; passed/failed/skipped/warnings; logs in {bench.cache / 'logs'}")

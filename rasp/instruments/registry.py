@@ -40,6 +40,14 @@ ROWS = (
     Row("loguru", "loguru_sinks", ("loguru._simple_sinks", "loguru._file_sink")),
     Row("opentelemetry", "otel_spans", ("opentelemetry.sdk.trace",)),
     Row(
+        "sentry",
+        "sentry_events",
+        (
+            "sentry_sdk.client", "sentry_sdk.scope", "sentry_sdk.tracing", "sentry_sdk._batcher",
+            "sentry_sdk._log_batcher",
+        ),
+    ),
+    Row(
         "cachelib",
         "cachelib_caches",
         (

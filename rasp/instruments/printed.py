@@ -1,0 +1,86 @@
+"""What instruments of printed text share: is it written where people read, and how it is reported."""
+
+from __future__ import annotations
+
+import io
+import sys
+from types import FrameType, TracebackType
+from typing import Any
+
+from rasp.instruments.kit import Kit
+from rasp.ledger.events import Exposed
+from rasp.ledger.hits import Hit
+from rasp.ledger.places import CallPath
+from rasp.model import Location, Verdict
+
+LIBRARIES = frozenset(
+    {
+        "logging",
+        "loguru",
+        "structlog",
+        "warnings",
+        "_py_warnings",
+        "traceback",
+        "threading",
+        "opentelemetry",
+        "gunicorn",
+    }
+)
+"""Packages whose own instruments tell of what they write to a stream."""
+
+
+class Printed:
+    """Judges text on its way to a stream."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def hits(self, text: object) -> list[Hit]:
+        """The live values in a text."""
+        return self._kit.ledger.values.find(text) if isinstance(text, str) else []
+
+    def here(self) -> CallPath:
+        """The innermost app frame of what runs now."""
+        return self._kit.here(sys._getframe(1))
+
+    def report(
+        self,
+        text: str,
+        hits: list[Hit],
+        holder: str,
+        slot: str | None,
+        place: Location | None = None,
+        *,
+        path: CallPath | None = None,
+        raisable: bool = True,
+    ) -> Verdict | None:
+        """A text that holds live values is written; ``place`` is where it was made, if not here."""
+        where = path if path is not None else self.here()
+        event = Exposed("log", text, hits, where, holder, slot, place, replaceable=True, raisable=raisable)
+        verdict: Verdict | None = self._kit.pipeline.handle(event)
+        return verdict
+
+    def raised_at(self, trace: TracebackType | None) -> Location | None:
+        """The innermost app frame of a traceback."""
+        places = self._kit.ledger.places
+        found = None
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if places.is_app(code.co_filename):
+                found = places.location(code.co_filename, trace.tb_lineno, code.co_name)
+            trace = trace.tb_next
+        return found
+
+
+def is_read(file: Any) -> bool:
+    """Whether a stream leads to a console or a file; a ``StringIO`` is a step on the way to somewhere else."""
+    if file is None:
+        return sys.stderr is not None
+    streams = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return any(file is stream for stream in streams) or isinstance(file, io.TextIOWrapper)
+
+
+def told_elsewhere(frame: FrameType | None) -> bool:
+    """Whether what writes is a library with an instrument of its own."""
+    name = frame.f_globals.get("__name__") if frame is not None else None
+    return isinstance(name, str) and name.partition(".")[0] in LIBRARIES

@@ -6,7 +6,7 @@ document holds beyond the bound is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -92,6 +92,15 @@ def texts(document: dict[str, Any], values: LiveValues, leave_out: frozenset[str
     return found
 
 
+def by_value(found: list[Text]) -> dict[LiveValue, list[Text]]:
+    """The same texts, for each credential that stands in them."""
+    ordered: dict[LiveValue, list[Text]] = {}
+    for entry in found:
+        for live in dict.fromkeys(hit.live for hit in entry.hits):
+            ordered.setdefault(live, []).append(entry)
+    return ordered
+
+
 def masked(found: list[Text], lives: set[LiveValue]) -> bool:
     """Puts the masks of these credentials in their place; whether there was any."""
     changed = False
@@ -100,6 +109,17 @@ def masked(found: list[Text], lives: set[LiveValue]) -> bool:
             entry.replace(mask_hits(entry.text, entry.hits, lives))
             changed = True
     return changed
+
+
+def copied(entry: Any, depth: int = 0) -> Any:
+    """A copy of the containers in a document, so that masks do not come into the app's own objects."""
+    if depth > DEPTH:
+        return entry
+    if isinstance(entry, Mapping):
+        return {key: copied(value, depth + 1) for key, value in entry.items()}
+    if isinstance(entry, (list, tuple)):
+        return type(entry)([copied(value, depth + 1) for value in entry]) if type(entry) in (list, tuple) else entry
+    return entry
 
 
 def _renamed(members: dict[Any, Any], key: str, new: Any) -> None:

@@ -11,17 +11,17 @@ swallows what is raised while it works, so ``strict`` raises at the request's en
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
+from collections import Counter
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-from rasp.allowance import ALLOWED
 from rasp.instruments import documents
 from rasp.instruments.documents import Text
-from rasp.instruments.kit import Kit, caller
+from rasp.instruments.kit import Kit
+from rasp.instruments.puts import Put, Puts
 from rasp.ledger.events import Exposed
 from rasp.ledger.places import CallPath
-from rasp.ledger.scopes import RequestMark, RequestScope
+from rasp.ledger.scopes import RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import Location
 from rasp.patching.installer import Instrument
@@ -40,16 +40,6 @@ _PUTS = {
     "add_breadcrumb": "breadcrumbs", "set_attribute": "attributes", "set_attributes": "attributes",
 }  # fmt: skip
 _SPAN_PUTS = ("set_data", "set_tag", "set_attribute", "set_attributes")
-_REMEMBERED = 256
-_PLACES = 8
-
-
-class Put(NamedTuple):
-    """Where a value was put in, in which request, and what was allowed there."""
-
-    path: CallPath
-    request: RequestMark | None
-    allowed: frozenset[str]
 
 
 class Depth:
@@ -66,27 +56,8 @@ class SentryHooks:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._puts: OrderedDict[tuple[LiveValue, str], list[Put]] = OrderedDict()
-
-    def put(self, part: str, arguments: tuple[Any, ...]) -> None:
-        """The app puts something into what may be sent."""
-        values = self._kit.ledger.values
-        if not len(values):
-            return
-        found = documents.texts({part: arguments}, values)
-        if found:
-            scope = self._kit.ledger.scopes.here()
-            put = Put(self._kit.here(caller(3)), None if scope is None else scope.mark, ALLOWED.get())
-            for live in {hit.live for entry in found for hit in entry.hits}:
-                self._remember((live, part), put)
-
-    def _remember(self, key: tuple[LiveValue, str], put: Put) -> None:
-        puts = self._puts.setdefault(key, [])
-        puts.append(put)
-        del puts[:-_PLACES]
-        self._puts.move_to_end(key)
-        while len(self._puts) > _REMEMBERED:
-            self._puts.popitem(last=False)
+        self._puts = Puts(kit)
+        self.put = self._puts.put
 
     def envelope(self, envelope: Any) -> None:
         """An envelope is handed to the transport."""
@@ -115,7 +86,7 @@ class SentryHooks:
         thrown = _raised_at(event, self._kit)
         here = self._kit.here(sys._getframe(1)) if thrown is None else ()
         replaced: set[LiveValue] = set()
-        for live, entries in _by_value(found).items():
+        for live, entries in documents.by_value(found).items():
             told: set[CallPath | None] = set()
             for part, put in self._places(live, entries, scope):
                 path = here if put is None else put.path
@@ -129,14 +100,9 @@ class SentryHooks:
 
     def _places(self, live: LiveValue, entries: list[Text], scope: RequestScope | None) -> list[tuple[str, Put | None]]:
         """Where the value came into each part; ``None`` where it is not known."""
-        mark = None if scope is None else scope.mark
         places: list[tuple[str, Put | None]] = []
-        counts: dict[str, int] = {}
-        for entry in entries:
-            counts[entry.part] = counts.get(entry.part, 0) + 1
-        for part, count in counts.items():
-            puts = self._puts.get((live, part), ()) or self._puts.get((live, "spans"), ())
-            known = [put for put in puts if put.path and (put.request is None or put.request is mark)]
+        for part, count in Counter(entry.part for entry in entries).items():
+            known = self._puts.known(live, part, scope) or self._puts.known(live, "spans", scope)
             places += [(part, put) for put in known[-count:]] if known else [(part, None)]
         return places
 
@@ -151,20 +117,8 @@ class SentryHooks:
         part, path, place = where
         hits = [hit for hit in entry.hits if hit.live is live]
         event = Exposed("report", entry.text, hits, path, "sentry", part, place, False, True, False, scope)
-        token = ALLOWED.set(ALLOWED.get() | (put.allowed if put is not None else frozenset()))
-        try:
-            verdict = self._kit.pipeline.handle(event)
-        finally:
-            ALLOWED.reset(token)
+        verdict = self._puts.handle(event, put)
         return verdict is not None and verdict.text is not None
-
-
-def _by_value(found: list[Text]) -> dict[LiveValue, list[Text]]:
-    by_value: dict[LiveValue, list[Text]] = {}
-    for entry in found:
-        for live in dict.fromkeys(hit.live for hit in entry.hits):
-            by_value.setdefault(live, []).append(entry)
-    return by_value
 
 
 def _raised_at(event: dict[str, Any], kit: Kit) -> Location | None:

@@ -1,4 +1,4 @@
-"""What Python prints: warnings, tracebacks, records that logging cannot render; not what is ignored or only rendered."""
+"""What Python prints: warnings, tracebacks, records logging cannot render; not what is ignored or only rendered."""
 
 import io
 import logging

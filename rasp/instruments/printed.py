@@ -27,6 +27,8 @@ LIBRARIES = frozenset(
     }
 )
 """Packages whose own instruments tell of what they write to a stream."""
+_LOGGERS = frozenset({"logging", "loguru", "structlog"})
+_NEAR = 4
 
 
 class Printed:
@@ -81,6 +83,16 @@ def is_read(file: Any) -> bool:
 
 
 def told_elsewhere(frame: FrameType | None) -> bool:
-    """Whether what writes is a library with an instrument of its own."""
+    """Whether what writes is a library with an instrument of its own, or a handler or sink that it calls."""
+    if _package(frame) in LIBRARIES:
+        return True
+    for _ in range(_NEAR):
+        frame = frame.f_back if frame is not None else None
+        if _package(frame) in _LOGGERS:
+            return True
+    return False
+
+
+def _package(frame: FrameType | None) -> str:
     name = frame.f_globals.get("__name__") if frame is not None else None
-    return isinstance(name, str) and name.partition(".")[0] in LIBRARIES
+    return name.partition(".")[0] if isinstance(name, str) else ""

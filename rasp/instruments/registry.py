@@ -43,7 +43,7 @@ ROWS = (
     Row("streams", "standard_streams", ("sys",)),
     Row("wsgi.errors", "standard_streams", ("gunicorn.http.wsgi",)),
     Row("structlog", "structlog_events", ("structlog._base",)),
-    Row("loguru", "loguru_sinks", ("loguru._simple_sinks", "loguru._file_sink")),
+    Row("loguru", "loguru_sinks", ("loguru._simple_sinks", "loguru._file_sink", "loguru._error_interceptor")),
     Row("opentelemetry", "otel_spans", ("opentelemetry.sdk.trace", "opentelemetry.sdk.resources")),
     Row("opentelemetry.logs", "otel_logs", ("opentelemetry.sdk._logs._internal.export",)),
     Row("opentelemetry.baggage", "otel_logs", ("opentelemetry.baggage", "opentelemetry.baggage.propagation")),

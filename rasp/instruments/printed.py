@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
+from traceback import FrameSummary
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -11,6 +13,7 @@ from rasp.instruments.kit import Kit
 from rasp.ledger.events import Exposed
 from rasp.ledger.hits import Hit
 from rasp.ledger.places import CallPath
+from rasp.ledger.scopes import RequestScope
 from rasp.model import Location, Verdict
 
 LIBRARIES = frozenset(
@@ -37,9 +40,24 @@ class Printed:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
 
+    def watchful(self) -> bool:
+        """Whether a text can hold anything at all; asked before one is rendered."""
+        if len(self._kit.ledger.values):
+            return True
+        scope = self._kit.ledger.scopes.of_thread()
+        return scope is not None and scope.has("glow") and bool(scope.glow)
+
     def hits(self, text: object) -> list[Hit]:
         """The live values in a text."""
         return self._kit.ledger.values.find(text) if isinstance(text, str) else []
+
+    def late_hits(self, text: str) -> tuple[list[Hit], RequestScope | None]:
+        """The same of what a server or debugger writes about a request that has failed, and is over by then."""
+        hits, scopes = self.hits(text), self._kit.ledger.scopes
+        scope = scopes.of_thread() if scopes.here() is None else None
+        if scope is None or not scope.has("glow"):
+            return hits, None
+        return hits or self._kit.ledger.values.find_among(text, scope.glow), scope
 
     def here(self) -> CallPath:
         """The innermost app frame of what runs now."""
@@ -53,14 +71,22 @@ class Printed:
         slot: str | None,
         place: Location | None = None,
         *,
-        path: CallPath | None = None,
         raisable: bool = True,
+        scope: RequestScope | None = None,
     ) -> Verdict | None:
         """A text that holds live values is written; ``place`` is where it was made, if not here."""
-        where = path if path is not None else self.here()
-        event = Exposed("log", text, hits, where, holder, slot, place, replaceable=True, raisable=raisable)
+        path = self.here() if scope is None else ()
+        event = Exposed("log", text, hits, path, holder, slot, place, replaceable=True, raisable=raisable, scope=scope)
         verdict: Verdict | None = self._kit.pipeline.handle(event)
         return verdict
+
+    def stack_of(self, stack: Iterable[FrameSummary]) -> Location | None:
+        """The innermost app frame of a rendered stack."""
+        places = self._kit.ledger.places
+        for frame in reversed(list(stack)):
+            if places.is_app(frame.filename):
+                return places.location(frame.filename, frame.lineno or 0, frame.name)
+        return None
 
     def raised_at(self, trace: TracebackType | None) -> Location | None:
         """The innermost app frame of a traceback."""

@@ -37,15 +37,25 @@ class PrintedErrors:
 
     def traced(self, trace: Any, file: Any, options: dict[str, Any]) -> Verdict | None:
         """A traceback is about to be printed."""
-        if not len(self._kit.ledger.values) or not is_read(file):
+        if not is_read(file) or not self._printed.watchful():
             return None
-        text = "".join(trace.format(**options))
-        hits = self._printed.hits(text)
-        return self._printed.report(text, hits, "traceback", None) if hits else None
+        return self._late("".join(trace.format(**options)), trace, "traceback", raisable=True)
+
+    def debugged(self, trace: Any, text: str) -> None:
+        """Werkzeug's debugger writes a traceback to the server's errors, after the request has failed."""
+        self._late(text, trace._te, "werkzeug.debug", raisable=False)
+
+    def _late(self, text: str, trace: Any, holder: str, *, raisable: bool) -> Verdict | None:
+        hits, scope = self._printed.late_hits(text)
+        if not hits:
+            return None
+        # Once the request is over, whatever app code is on the stack is the server's or a test's.
+        place = self._printed.stack_of(trace.stack) if scope is not None or not self._printed.here() else None
+        return self._printed.report(text, hits, holder, None, place, raisable=raisable and scope is None, scope=scope)
 
     def uncaught(self, error: Any, trace: Any, thread: str | None) -> Verdict | None:
         """An exception ends a thread, or the process, and is printed; nobody could catch another one."""
-        if not len(self._kit.ledger.values) or sys.stderr is None or error is None or isinstance(error, SystemExit):
+        if not self._printed.watchful() or sys.stderr is None or error is None or isinstance(error, SystemExit):
             return None
         import traceback
 
@@ -129,6 +139,21 @@ def _traceback(kit: Kit, errors: PrintedErrors) -> Instrument:
     return Instrument("traceback", "python", ">=3.11", (PatchPoint("traceback", "TracebackException.print", make),))
 
 
+def _debugger(kit: Kit, errors: PrintedErrors) -> Instrument:
+    debugged = kit.hook("werkzeug.debug", errors.debugged)
+
+    def make(original: Any) -> Any:
+        def render_traceback_text(self: Any) -> Any:
+            text = original(self)
+            debugged(self, text)
+            return text
+
+        return named_like(original, render_traceback_text)
+
+    point = PatchPoint("werkzeug.debug.tbtools", "DebugTraceback.render_traceback_text", make)
+    return Instrument("werkzeug.debug", "werkzeug", ">=2.2", (point,))
+
+
 def _excepthooks(kit: Kit, errors: PrintedErrors) -> Instrument:
     uncaught = kit.hook("excepthook.print", errors.uncaught)
 
@@ -188,4 +213,4 @@ def _logging_errors(kit: Kit, errors: PrintedErrors) -> Instrument:
 def instruments(kit: Kit) -> list[Instrument]:
     """The instruments of what Python prints about errors."""
     errors = kit.shared(PrintedErrors)
-    return [make(kit, errors) for make in (_warnings, _traceback, _excepthooks, _logging_errors)]
+    return [make(kit, errors) for make in (_warnings, _traceback, _debugger, _excepthooks, _logging_errors)]

@@ -40,6 +40,7 @@ ROWS = (
     Row("warnings", "printed_errors", ("warnings",)),
     Row("traceback", "printed_errors", ("traceback",)),
     Row("excepthook", "printed_errors", ("sys", "threading")),
+    Row("werkzeug.debug", "printed_errors", ("werkzeug.debug.tbtools",)),
     Row("streams", "standard_streams", ("sys",)),
     Row("wsgi.errors", "standard_streams", ("gunicorn.http.wsgi",)),
     Row("structlog", "structlog_events", ("structlog._base",)),

@@ -29,7 +29,13 @@ from rasp.patching.patches import PatchPoint
 
 KEY = api_key("contract")
 LIBRARIES = ("flask", "logging", "structlog", "loguru", "opentelemetry.sdk.trace", "cachelib", "flask_caching", "jwt")
-REPORTERS = ("sentry_sdk", "gunicorn.http.wsgi", "opentelemetry.sdk._logs.export", "opentelemetry.baggage.propagation")
+REPORTERS = (
+    "sentry_sdk",
+    "gunicorn.http.wsgi",
+    "opentelemetry.sdk._logs.export",
+    "opentelemetry.baggage.propagation",
+    "werkzeug.debug.tbtools",
+)
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys

@@ -11,11 +11,12 @@ import threading
 import traceback
 import types
 import warnings
+from wsgiref.handlers import SimpleHandler
 
 import pytest
 from contract import KEY, InstrumentContract, Subject, flask_app, states
 from flask import request
-from support.web import call
+from support.web import call, environ
 
 import rasp
 
@@ -314,6 +315,63 @@ def test_a_traceback_in_a_file_is_an_exposure_with_its_causes(install_rasp, tmp_
     assert KEY[3:] not in written
     assert "direct cause" in written
     assert installed.judged() == [("raw-token-logged", "error", "view")]
+
+
+def failing():
+    app = flask_app()
+
+    @app.get("/")
+    def view():
+        raise ValueError(f"no such key: {request.headers['X-API-Key']}")
+
+    return app, view.__code__.co_firstlineno + 2
+
+
+DEBUGGED = """
+import io
+from flask import Flask, request
+from werkzeug.debug import DebuggedApplication
+from werkzeug.test import Client
+
+app = Flask(__name__)
+app.config["PROPAGATE_EXCEPTIONS"] = True
+
+
+@app.get("/")
+def view():
+    raise ValueError(f"no such key: {request.headers['X-API-Key']}")
+
+
+debugged = DebuggedApplication(app, evalex=True, pin_security=False)
+client, errors = Client(debugged), io.StringIO()
+answer = client.get("/", headers={"X-API-Key": "KEY"}, errors_stream=errors)
+print(answer.status_code, answer.text.count("KEY"), errors.getvalue().splitlines()[-1])
+asked = {"__debugger__": "yes", "cmd": "40 + 2", "frm": [*debugged.frames][-1], "s": debugged.secret}
+for _ in range(2):
+    reply = client.get("/", query_string=asked)
+    print(reply.status_code, "42" in reply.text)
+"""
+
+
+def test_werkzeugs_debugger_works_and_what_it_writes_is_found_where_it_was_raised(scripts):
+    source = DEBUGGED.replace("KEY", KEY).replace("X-API-" + KEY, "X-API-Key")
+    plain = scripts.plain(source)
+    ran = scripts.under_rasp(source)
+    assert plain.stdout.splitlines()[1:] == ["200 True", "200 True"], plain.stderr
+    assert ran.stdout == plain.stdout
+    assert f"ValueError: no such key: {KEY}" in plain.stdout
+    logged = [found for found in ran.findings if found["trail"][-1]["holder"] == "werkzeug.debug"]
+    assert [(found["rule"], found["location"]["line"]) for found in logged] == [("raw-token-logged", 13)]
+    assert logged[0]["request"]["route"] == "/"
+
+
+def test_what_a_server_prints_of_a_failed_request_is_found_where_it_was_raised(install_rasp):
+    installed = install_rasp()
+    app, line = failing()
+    with printed() as stream:
+        SimpleHandler(io.BytesIO(), io.BytesIO(), sys.stderr, environ("/", {"X-API-Key": KEY})).run(app)
+    assert f"ValueError: no such key: {KEY}" in stream.getvalue()
+    assert [(found.rule, found.location.line) for found in installed.findings] == [("raw-token-logged", line)]
 
 
 THREAD = """

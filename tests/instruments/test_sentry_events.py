@@ -295,8 +295,9 @@ def test_a_stale_place_of_another_request_is_not_blamed(install_rasp, kept):
     assert installed.judged() == [("raw-token-in-telemetry", "error", "second")]
 
 
-def test_spans_of_a_transaction_that_ends_after_its_request(install_rasp, kept):
-    installed = install_rasp()
+@pytest.mark.parametrize("mode", ["observe", "protect"])
+def test_spans_of_a_transaction_that_ends_after_its_request(install_rasp, kept, mode):
+    installed = install_rasp(mode=mode)
     transport = kept(traces_sample_rate=1.0)
 
     def view():
@@ -306,7 +307,7 @@ def test_spans_of_a_transaction_that_ends_after_its_request(install_rasp, kept):
 
     with sentry_sdk.start_transaction(name="request"):
         reported(view)
-    assert KEY in str(transport.items("transaction"))
+    assert (KEY in str(transport.items("transaction"))) is (mode == "observe")
     assert installed.judged() == [("raw-token-in-telemetry", "error", "view")]
     assert installed.findings[0].request is not None
 

@@ -80,9 +80,9 @@ class LogHooks:
                 replaced.add(live)
         if documents.masked(found, replaced):
             record.body = document["body"]
-            changed = {key: value for key, value in document["attributes"].items() if record.attributes[key] != value}
-            for key, value in changed.items():
-                record.attributes[key] = value
+            for key, value in document["attributes"].items():
+                if record.attributes[key] is not value:  # not by ==, which may be the app's
+                    record.attributes[key] = value
 
     def _place(self, attributes: Any) -> Location | None:
         """What the record itself says, where no app code is on the stack."""

@@ -50,10 +50,8 @@ class Puts:
                 self._remember((live, part), put)
 
     def _remember(self, key: tuple[LiveValue, str], put: Put) -> None:
-        puts = self._puts.setdefault(key, [])
-        puts.append(put)
-        del puts[:-_PLACES]
-        self._puts.move_to_end(key)
+        # Each step by itself is safe among threads, and a new list is made so that nobody reads one that changes.
+        self._puts[key] = [*self._puts.pop(key, ()), put][-_PLACES:]
         while len(self._puts) > _REMEMBERED:
             self._puts.popitem(last=False)
 

@@ -82,9 +82,11 @@ class SentryHooks:
         if not found:
             return False
         scopes = self._kit.ledger.scopes
-        scope = scopes.here() or (scopes.of_thread() if ended else None)
+        current = scopes.here()
+        scope = current or (scopes.of_thread() if ended else None)
         thrown = _raised_at(event, self._kit)
-        here = self._kit.here(sys._getframe(1)) if thrown is None else ()
+        # Once the request is over, whatever app code is on the stack is the server's or a test's.
+        here = self._kit.here(sys._getframe(1)) if thrown is None and scope is current else ()
         replaced: set[LiveValue] = set()
         for live, entries in documents.by_value(found).items():
             told: set[CallPath | None] = set()

@@ -439,3 +439,53 @@ def test_odd_documents_are_sent_as_they_are(install_rasp, kept):
 
     reported(view)
     assert len(transport.items()) == 1
+
+
+def test_a_request_that_its_transaction_holds_is_located_at_the_view(install_rasp, kept):
+    installed = install_rasp()
+    transport = kept(traces_sample_rate=1.0)
+
+    def view():
+        return "ok"
+
+    def hold(event, hint):
+        return event | {"request": {"query_string": f"api_key={KEY}"}}
+
+    with sentry_sdk.start_transaction(name="request"):
+        sentry_sdk.get_isolation_scope().add_event_processor(hold)
+        reported(view, f"/?api_key={KEY}")
+    assert KEY in str(transport.items("transaction"))
+    assert [found.location.line for found in installed.findings] == [view.__code__.co_firstlineno]
+    assert installed.findings[0].request.route == "/"
+
+
+def test_many_threads_report_and_each_event_is_its_own(install_rasp, kept):
+    installed = install_rasp(mode="protect", record=True)
+    transport = kept()
+    keys = [api_key(f"thread {number}") for number in range(8)]
+    app = flask_app()
+
+    @app.get("/")
+    def view():
+        key = request.headers["X-API-Key"]
+        with sentry_sdk.isolation_scope() as scope:
+            scope.set_tag("who", key)
+            sentry_sdk.add_breadcrumb(message=f"came with {key}")
+            sentry_sdk.capture_message("seen")
+        return "ok"
+
+    def work(key):
+        for _ in range(10):
+            call(app, "/", {"X-API-Key": key})
+
+    threads = [threading.Thread(target=work, args=(key,)) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(transport.items()) == 80
+    assert not any(key[3:] in str(transport.sent) for key in keys)
+    for event in transport.items():
+        assert event["breadcrumbs"]["values"][0]["message"] == f"came with {event['tags']['who']}"
+    assert {found.location.function for found in installed.findings} == {"view"}
+    assert len(installed.seen("sentry")) == 160, "the tag and the breadcrumb of each event, put in at two lines"

@@ -16,15 +16,36 @@ from rasp.instruments.kit import Kit
 from rasp.instruments.printed import Printed, is_read
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
+from rasp.patching.local import Local
 from rasp.patching.patches import PatchPoint, named_like
 
 _FAULTHANDLER = "faulthandler: it writes from a signal handler in C, and only places"
 
 
+class Telling:
+    """Whether this thread prints what has been judged already; a context."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = False
+
+    def __enter__(self) -> None:
+        self.now = True
+
+    def __exit__(self, *error: object) -> None:
+        self.now = False
+
+
 class PrintedErrors:
-    """Judges what Python itself prints about errors."""
+    """Judges what Python itself prints about errors.
+
+    Attributes:
+        telling: as of Python 3.13 an excepthook prints through the module ``traceback``.
+    """
 
     def __init__(self, kit: Kit) -> None:
+        self.telling = Local(Telling)
         self._kit = kit
         self._printed = Printed(kit)
 
@@ -37,7 +58,7 @@ class PrintedErrors:
 
     def traced(self, trace: Any, file: Any, options: dict[str, Any]) -> Verdict | None:
         """A traceback is about to be printed."""
-        if not is_read(file) or not self._printed.watchful():
+        if self.telling.get().now or not is_read(file) or not self._printed.watchful():
             return None
         return self._late("".join(trace.format(**options)), trace, "traceback", raisable=True)
 
@@ -164,7 +185,8 @@ def _excepthooks(kit: Kit, errors: PrintedErrors) -> Instrument:
         def excepthook(kind: Any, value: Any, trace: Any) -> Any:
             verdict = uncaught(value, trace, None)
             if verdict is None or verdict.text is None:
-                return original(kind, value, trace)
+                with errors.telling.get():
+                    return original(kind, value, trace)
             return sys.stderr.write(verdict.text)
 
         return named_like(original, excepthook)
@@ -177,7 +199,8 @@ def _excepthooks(kit: Kit, errors: PrintedErrors) -> Instrument:
             name = args.thread.name if args.thread is not None else None
             verdict = uncaught(args.exc_value, args.exc_traceback, name)
             if verdict is None or verdict.text is None:
-                return original(args)
+                with errors.telling.get():
+                    return original(args)
             return sys.stderr.write(verdict.text)
 
         return named_like(original, excepthook)

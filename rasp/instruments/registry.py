@@ -35,6 +35,7 @@ ROWS = (
     Row("gunicorn", "servers", ("gunicorn.app.base",)),
     Row("wsgiref", "servers", ("wsgiref.handlers",)),
     Row("waitress", "servers", ("waitress.server",)),
+    Row("http.server", "http_server_lines", ("http.server",)),
     Row("logging", "stdlib_logging", ("logging",)),
     Row("logging.errors", "printed_errors", ("logging",)),
     Row("warnings", "printed_errors", ("warnings",)),

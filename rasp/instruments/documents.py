@@ -16,6 +16,9 @@ from rasp.ledger.value import LiveValue
 from rasp.pipeline import mask_hits
 
 DEPTH = 24
+SHORTEST = 8
+"""Characters of the shortest value that is followed."""
+_TOGETHER = 100_000
 NODES = 20_000
 """Entries of one document that are looked at; Sentry itself cuts its events far below."""
 
@@ -59,7 +62,7 @@ class _Walk:
 
     def _members(self, part: str, members: dict[Any, Any], depth: int) -> Iterator[Text]:
         for key, value in tuple(members.items()):
-            if isinstance(key, str) and len(key) >= 8:
+            if isinstance(key, str) and len(key) >= SHORTEST:
                 yield from self.within(part, key, partial(_renamed, members, key), depth + 1)
             yield from self.within(part, value, partial(members.__setitem__, key), depth + 1)
 
@@ -82,7 +85,7 @@ class _Walk:
 
 def texts(document: dict[str, Any], values: LiveValues, leave_out: frozenset[str] = frozenset()) -> list[Text]:
     """The texts in a document that hold live values, each with the top-level member that it stands in."""
-    if not len(values):
+    if not len(values) or not _may_hold(document, values, leave_out):
         return []
     walk = _Walk(values)
     found: list[Text] = []
@@ -90,6 +93,35 @@ def texts(document: dict[str, Any], values: LiveValues, leave_out: frozenset[str
         if part not in leave_out:
             found += walk.within(part, value, partial(document.__setitem__, part), 0)
     return found
+
+
+def _may_hold(document: dict[str, Any], values: LiveValues, leave_out: frozenset[str]) -> bool:
+    """Whether any text holds a live value: all of them are searched at once, which is what nearly always happens."""
+    left: list[Any] = [value for part, value in document.items() if part not in leave_out]
+    parts: list[str] = []
+    length = seen = 0
+    while left and seen < NODES:
+        entry = left.pop()
+        seen += 1
+        kind = type(entry)
+        if kind is str:
+            if len(entry) < SHORTEST:
+                continue
+            parts.append(entry)
+            length += len(entry)
+            if length > _TOGETHER:
+                if values.find("\n".join(parts), length + len(parts)):
+                    return True
+                parts.clear()
+                length = 0
+        elif kind is dict:
+            left += entry
+            left += entry.values()
+        elif isinstance(entry, (list, tuple)):
+            left += entry
+        elif isinstance(entry, (str, bytes, dict)):
+            return True  # looked at closely
+    return bool(parts) and bool(values.find("\n".join(parts), length + len(parts)))
 
 
 def by_value(found: list[Text]) -> dict[LiveValue, list[Text]]:

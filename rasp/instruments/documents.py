@@ -121,6 +121,8 @@ def _may_hold(document: dict[str, Any], values: LiveValues, leave_out: frozenset
             left += entry
         elif isinstance(entry, (str, bytes, dict)):
             return True  # looked at closely
+    if left:
+        return True  # too large, or it contains itself
     return bool(parts) and bool(values.find("\n".join(parts), length + len(parts)))
 
 

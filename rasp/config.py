@@ -58,6 +58,7 @@ class Config:
     replay_methods: tuple[str, ...] = ("POST", "PUT", "PATCH", "DELETE")
     block_native_double_release: bool = True
     quarantine: int = 1_000
+    streams: tuple[str, ...] = ()
     deep: bool = False
     disabled: tuple[str, ...] = ()
     credential: tuple[CredentialSource, ...] = ()

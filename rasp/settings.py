@@ -22,6 +22,7 @@ RULE_NAMES = (
 """The names of the table of rules, which this module may not import; a test holds them equal."""
 
 PLACES = ("header", "cookie", "query", "form", "json", "route", "env")
+STREAMS = ("stdout", "stderr")
 ROLES = ("acquire", "retain", "use", "release")
 
 
@@ -130,6 +131,14 @@ def texts(value: Any) -> tuple[str, ...]:
 
 def methods(value: Any) -> tuple[str, ...]:
     return tuple(method.upper() for method in texts(value))
+
+
+def stream_names(value: Any) -> tuple[str, ...]:
+    names = texts(value)
+    for name in names:
+        if name not in STREAMS:
+            raise DetailError(f"{name!r} is none of {', '.join(STREAMS)}")
+    return tuple(dict.fromkeys(names))
 
 
 def credential_sources(value: Any) -> tuple[CredentialSource, ...]:
@@ -332,6 +341,13 @@ SETTINGS: Mapping[str, Setting] = {
             "a whole number from 16 to 1000000",
             a_bound,
             int,
+        ),
+        Setting(
+            "streams",
+            "Standard streams whose text counts as a log: what the app prints itself.",
+            f"a list of {', '.join(STREAMS)} (in a variable: separated by commas)",
+            stream_names,
+            _list_text,
         ),
         Setting(
             "deep",

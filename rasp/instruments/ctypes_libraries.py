@@ -120,7 +120,7 @@ class NativeLibraries:
         """Leaves all types and functions of ctypes as they were."""
         self._held.flush()
         for entry in gc.get_objects():
-            if isinstance(entry, CFuncPtr) and type(entry.errcheck) is Errcheck:
+            if issubclass(type(entry), CFuncPtr) and type(entry.errcheck) is Errcheck:
                 entry.errcheck = entry.errcheck.check
         self.routes.stop()
         book = self._kit.ledger.native

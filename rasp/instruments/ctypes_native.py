@@ -53,7 +53,7 @@ class NativeHooks:
         if self._kit.config.native:
             libraries = self.started()
             for entry in gc.get_objects():
-                if isinstance(entry, module.CDLL):
+                if issubclass(type(entry), module.CDLL):  # not isinstance: a lazy object's __class__ is app code
                     libraries.loaded(entry)
 
     def loaded(self, library: Any) -> None:

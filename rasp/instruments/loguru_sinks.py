@@ -1,14 +1,17 @@
-"""loguru: what its sinks write, located by the record's own place.
+"""loguru: what its sinks write, located by the record's own place; and the records it prints when a sink fails.
 
-loguru swallows what a sink raises and prints the record, so ``strict`` raises at the request's end. A sink that is a
-``logging.Handler`` is judged there.
+What is written holds local variables too, where ``diagnose`` is on. loguru swallows what a sink raises and prints the
+record, so ``strict`` raises at the request's end. A sink that is a ``logging.Handler`` is judged there.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Collection
 from typing import Any
 
+from rasp.instruments import documents
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Exposed
 from rasp.ledger.hits import Hit
@@ -54,8 +57,28 @@ class LoguruHooks:
         if not latest.masked:
             return None
         masked = type(message)(mask_hits(text, hits, set(latest.masked)))
-        masked.record = record
+        masked.record = self._without(record, latest.masked)
         return masked
+
+    def failed(self, record: Any) -> Any:
+        """A sink has failed, and loguru prints the record raw; what it should print instead, if anything."""
+        if not isinstance(record, dict) or not sys.stderr:
+            return None
+        values = self._kit.ledger.values
+        if not documents.texts(documents.copied(record), values):
+            return None
+        text = str(record)
+        hits = values.find(text)
+        verdict = self._report(record, text, hits) if hits else None
+        if verdict is None or verdict.text is None:
+            return None
+        return self._without(record, {hit.live for hit in hits if hit.live.credential.mask in verdict.text})
+
+    def _without(self, record: Any, lives: Collection[LiveValue]) -> Any:
+        """The record as far as it is text: a sink may write more of it than was rendered."""
+        shown = documents.copied(record)
+        documents.masked(documents.texts(shown, self._kit.ledger.values), set(lives))
+        return shown
 
     def _report(self, record: Any, text: str, hits: list[Hit]) -> Verdict | None:
         places = self._kit.ledger.places
@@ -70,7 +93,8 @@ class LoguruHooks:
 
 def instrument(kit: Kit) -> Instrument:
     """The instrument of loguru."""
-    written = kit.hook("loguru.write", LoguruHooks(kit).written)
+    hooks = LoguruHooks(kit)
+    written, failed = kit.hook("loguru.write", hooks.written), kit.hook("loguru.error", hooks.failed)
 
     def make(original: Any) -> Any:
         def write(self: Any, message: Any) -> Any:
@@ -78,6 +102,13 @@ def instrument(kit: Kit) -> Instrument:
             return original(self, message if masked is None else masked)
 
         return named_like(original, write)
+
+    def make_print(original: Any) -> Any:
+        def printed(self: Any, record: Any = None, **kwargs: Any) -> Any:
+            shown = failed(record)
+            return original(self, record if shown is None else shown, **kwargs)
+
+        return named_like(original, printed)
 
     return Instrument(
         name="loguru",
@@ -88,5 +119,10 @@ def instrument(kit: Kit) -> Instrument:
             PatchPoint("loguru._simple_sinks", "CallableSink.write", make),
             PatchPoint("loguru._simple_sinks", "AsyncSink.write", make, optional=True),
             PatchPoint("loguru._file_sink", "FileSink.write", make),
+            PatchPoint("loguru._error_interceptor", "ErrorInterceptor.print", make_print, optional=True),
+        ),
+        unreachable=(
+            "records that another process puts into the queue of a sink with enqueue=True",
+            "fields that a sink reads from message.record and that its format does not show",
         ),
     )

@@ -1,7 +1,7 @@
-"""OpenTelemetry SDK: attributes and events the app puts on its spans, judged when a sampled span ends.
+"""OpenTelemetry SDK: what the app and other instrumentations put on spans, judged when a sampled span ends.
 
-Where a value was put in is remembered at ``set_attribute`` and ``add_event``; whether it is still there is asked at
-``end()``. Raising there is too late, so ``strict`` raises at the request's end.
+Where a value was put in is remembered at ``set_attribute``, ``add_event``, ``add_link`` and where a resource is made;
+whether it is still there is asked at ``end()``. Raising there is too late, so ``strict`` raises at the request's end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rasp.patching.patches import Make, PatchPoint, named_like
 
 _NAME = 0
 _STATUS = 1
+_RESOURCES = 64
 Noted = dict[str | int, tuple[CallPath, RequestScope | None, frozenset[str]]]
 
 
@@ -30,6 +31,7 @@ class SpanHooks:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._noted: weakref.WeakKeyDictionary[Any, Noted] = weakref.WeakKeyDictionary()
+        self._resources: dict[int, tuple[weakref.ref[Any], CallPath]] = {}
 
     def attributes(self, span: Any, attributes: Mapping[str, Any] | None) -> None:
         """Attributes were set."""
@@ -41,6 +43,24 @@ class SpanHooks:
         """A span begins, with what it was started with."""
         self.attributes(span, span.attributes)
         self.named(span, span.name)
+        for number, link in enumerate(span.links or ()):
+            self._linked(span, number, link.attributes)
+
+    def linked(self, span: Any, attributes: Mapping[str, Any] | None) -> None:
+        """A link was added."""
+        self._linked(span, len(span.links) - 1, attributes)
+
+    def _linked(self, span: Any, number: int, attributes: Mapping[str, Any] | None) -> None:
+        if attributes and any(self._hits(value) for value in attributes.values()):
+            self._note(span, f"link:{number}")
+
+    def resource(self, resource: Any) -> None:
+        """A resource was made: its attributes go with every span of its provider."""
+        if any(self._hits(value) for value in resource.attributes.values()):
+            # By identity: resources are equal where their attributes are.
+            self._resources[id(resource)] = (weakref.ref(resource), self._kit.here(caller(3)))
+            while len(self._resources) > _RESOURCES:
+                self._resources.pop(next(iter(self._resources)))
 
     def event(self, span: Any, name: str, attributes: Mapping[str, Any] | None) -> None:
         """An event was added: its place stands for all events of the span that hold the same text."""
@@ -71,6 +91,8 @@ class SpanHooks:
     def ending(self, span: Any) -> None:
         """A span is about to be exported: what is still on it is exposed."""
         noted = self._noted.pop(span, None)
+        if self._resources:
+            self._resource_ending(span)
         if not noted or not span.is_recording() or not span.get_span_context().trace_flags.sampled:
             return
         for key, (path, scope, allowed) in noted.items():
@@ -82,13 +104,17 @@ class SpanHooks:
 
     def _entry_ending(self, span: Any, key: str | int, path: CallPath, scope: RequestScope | None) -> None:
         if key == _NAME:
-            self._judge(span, span.name, "name", path, scope)
+            masked = self._judge(span, span.name, "name", path, scope)
+            if masked is not None:
+                span._name = masked
         elif key == _STATUS:
             masked = self._judge(span, span.status.description, "status", path, scope)
             if masked is not None:
                 span._status = type(span.status)(span.status.status_code, masked)
         elif isinstance(key, str) and key.startswith("event:"):
             self._event_ending(span, int(key[6:]), path, scope)
+        elif isinstance(key, str) and key.startswith("link:"):
+            self._link_ending(span, int(key[5:]), path, scope)
         elif span.attributes is not None and key in span.attributes:
             masked = self._judge(span, span.attributes[key], str(key), path, scope)
             if masked is not None:
@@ -99,14 +125,36 @@ class SpanHooks:
         if number >= len(events):
             return
         event = list(events)[number]
+        self._fixed(span, event, f"event {event.name}", path, scope)
+        masked = self._judge(span, event.name, "event", path, scope)
+        if masked is not None:
+            event._name = masked
+
+    def _link_ending(self, span: Any, number: int, path: CallPath, scope: RequestScope | None) -> None:
+        links = list(span.links or ())
+        if number < len(links):
+            self._fixed(span, links[number], "link", path, scope)
+
+    def _resource_ending(self, span: Any) -> None:
+        """A resource is told of once, with the first span that is exported with it."""
+        resource = span.resource
+        known = self._resources.get(id(resource))
+        if known is None or known[0]() is not resource or not span.get_span_context().trace_flags.sampled:
+            return
+        del self._resources[id(resource)]
+        self._fixed(span, resource, "resource", known[1], None)
+
+    def _fixed(self, span: Any, holder: Any, slot: str, path: CallPath, scope: RequestScope | None) -> None:
+        """Judges attributes that nobody can set again: of an event, a link, a resource."""
         masks = {}
-        for key, value in dict(event.attributes or {}).items():
-            masked = self._judge(span, value, f"event {event.name}: {key}", path, scope)
+        for key, value in dict(holder.attributes or {}).items():
+            masked = self._judge(span, value, f"{slot}: {key}", path, scope)
             if masked is not None:
                 masks[key] = masked
-        self._judge(span, event.name, "event", path, scope)
-        if masks:
-            inner = event._attributes
+        inner = holder._attributes
+        if masks and isinstance(inner, dict):
+            inner.update(masks)
+        elif masks:
             frozen, inner._immutable = inner._immutable, False
             try:
                 for key, value in masks.items():
@@ -136,6 +184,7 @@ def value_makers(kit: Kit, hooks: SpanHooks) -> dict[str, Make]:
     event = kit.hook("opentelemetry.event", hooks.event)
     named = kit.hook("opentelemetry.name", hooks.named)
     status = kit.hook("opentelemetry.status", hooks.status)
+    linked = kit.hook("opentelemetry.link", hooks.linked)
 
     def set_attribute(original: Any) -> Any:
         def set_attribute(self: Any, key: Any, value: Any) -> Any:
@@ -172,7 +221,16 @@ def value_makers(kit: Kit, hooks: SpanHooks) -> dict[str, Make]:
 
         return named_like(original, set_status)
 
-    made = (set_attribute, set_attributes, add_event, update_name, set_status)
+    def add_link(original: Any) -> Any:
+        def add_link(self: Any, context: Any, attributes: Any = None) -> Any:
+            result = original(self, context, attributes)
+            if attributes:
+                linked(self, attributes)
+            return result
+
+        return named_like(original, add_link)
+
+    made = (set_attribute, set_attributes, add_event, update_name, set_status, add_link)
     return {make.__name__: make for make in made}
 
 
@@ -203,10 +261,23 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of the OpenTelemetry SDK's spans."""
     hooks = SpanHooks(kit)
     makers = value_makers(kit, hooks) | life_makers(kit, hooks)
+    made = kit.hook("opentelemetry.resource", hooks.resource)
+
+    def resource(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            made(self)
+
+        return named_like(original, __init__)
+
+    spans = [PatchPoint("opentelemetry.sdk.trace", f"Span.{name}", make) for name, make in makers.items()]
     return Instrument(
         name="opentelemetry",
         library="opentelemetry-sdk",
         supported=">=1.27",
-        points=tuple(PatchPoint("opentelemetry.sdk.trace", f"Span.{name}", make) for name, make in makers.items()),
-        unreachable=("what an exporter or collector removes later: a span is judged as it ends",),
+        points=(*spans, PatchPoint("opentelemetry.sdk.resources", "Resource.__init__", resource)),
+        unreachable=(
+            "what an exporter or collector removes later: a span is judged as it ends",
+            "a resource that was made before rasp was installed",
+        ),
     )

@@ -36,7 +36,7 @@ class ExposureBook:
                     trail=(*first_seen(live, scope), shown),
                     scope=scope,
                     place=event.place,
-                    replaceable=event.replaceable and self._may_mask(live),
+                    replaceable=event.replaceable and self._may_mask(live, event.scope),
                     raisable=event.raisable,
                     sink=event.sink,
                     short=hit.short,
@@ -47,10 +47,17 @@ class ExposureBook:
             )
         return facts
 
-    def _may_mask(self, live: LiveValue) -> bool:
-        """Text of other requests is masked only for established values: no caller chooses what rasp masks."""
+    def _may_mask(self, live: LiveValue, owner: RequestScope | None) -> bool:
+        """Text of other requests is masked only for established values: no caller chooses what rasp masks.
+
+        ``owner`` is the request that a text belongs to which is written when it is over: an access line, a transaction.
+        """
         scope = self._desk.scopes.here()
-        return live.rank >= Rank.VERIFIED or (scope is not None and scope.knows(live))
+        if live.rank >= Rank.VERIFIED or (scope is not None and scope.knows(live)):
+            return True
+        if owner is None or not owner.touched:
+            return False
+        return owner.knows(live) or (owner.has("glow") and any(known is live for known, _, _ in owner.glow))
 
 
 def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:

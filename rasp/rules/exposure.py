@@ -27,7 +27,7 @@ def raw_token(fact: Exposure) -> Draft:
 _SEVERITY = {"raw-token-stored": Severity.WARNING}
 _RULES = {
     "log": ("raw-token-logged", "raw credential written to a log"),
-    "telemetry": ("raw-token-in-telemetry", "raw credential exported with a span"),
+    "telemetry": ("raw-token-in-telemetry", "raw credential exported with telemetry"),
     "report": ("raw-token-in-telemetry", "raw credential sent with an error report"),
     "outbound_url": ("raw-token-in-url", "raw credential in the URL of an outbound request"),
     "response": ("raw-token-in-response", "raw credential answered in a response"),

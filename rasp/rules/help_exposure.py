@@ -10,7 +10,8 @@ RAW_TOKEN_LOGGED = Help(
 A log record, as finally rendered, contains a live credential in the clear or in a derived form:
 URL-quoted, JSON-escaped, base64, hex, or a fragment of its secret part that is long enough. It may come
 from an argument of the log call, from the request's headers, or from the text of an exception that is
-logged with a traceback. The finding is located at the log call.
+logged with a traceback. What Python itself prints counts too: warnings, tracebacks, uncaught exceptions; and
+what the app prints, where the setting `streams` asks for it. The finding is located at the log call.
 """,
     danger="""\
 logs are copied to files, collectors and tickets, kept for months and read by many. Whoever
@@ -143,8 +144,9 @@ with rasp.allow("raw-token-as-key", reason="in-process cache of a command-line t
 RAW_TOKEN_IN_TELEMETRY = Help(
     summary="A raw credential leaves the process in a span or an error report.",
     happened="""\
-A span attribute, a span event or an error report that leaves the process contains a live credential. The
-finding is located where the value was put in.
+A span, an OpenTelemetry log record, baggage that goes into an outbound header, or an error report (its
+breadcrumbs and local variables too) leaves the process and contains a live credential. The finding is
+located where the value was put in.
 """,
     danger="""\
 traces and error reports go to a collector, often one of another company, and everybody with

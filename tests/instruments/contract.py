@@ -29,6 +29,13 @@ from rasp.patching.patches import PatchPoint
 
 KEY = api_key("contract")
 LIBRARIES = ("flask", "logging", "structlog", "loguru", "opentelemetry.sdk.trace", "cachelib", "flask_caching", "jwt")
+REPORTERS = (
+    "sentry_sdk",
+    "gunicorn.http.wsgi",
+    "opentelemetry.sdk._logs.export",
+    "opentelemetry.baggage.propagation",
+    "werkzeug.debug.tbtools",
+)
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -38,7 +45,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *SERVERS)!r}:
+for name in {(*LIBRARIES, *REPORTERS, *SERVERS)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()

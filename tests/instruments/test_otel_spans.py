@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from contract import KEY, InstrumentContract, Subject, flask_app
 from flask import request
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import Link, SpanContext, StatusCode
 from support.web import call
 
 import rasp
@@ -114,7 +118,18 @@ def in_attributes(span, key):
     span.set_attributes({"key": key, "other": 1})
 
 
-@pytest.mark.parametrize("put", [in_event, in_event_name, in_list, in_name, in_exception, in_attributes])
+def in_link(span, key):
+    span.add_link(SpanContext(1, 2, False), {"key": key})
+
+
+def in_status(span, key):
+    span.set_status(StatusCode.ERROR, f"refused {key}")
+
+
+EVERYWHERE = [in_event, in_event_name, in_list, in_name, in_exception, in_attributes, in_link, in_status]
+
+
+@pytest.mark.parametrize("put", EVERYWHERE)
 def test_wherever_on_a_span_it_stands_it_is_found_where_it_was_put(install_rasp, put):
     installed = install_rasp()
     tracer, _, provider = tracing()
@@ -123,14 +138,102 @@ def test_wherever_on_a_span_it_stands_it_is_found_where_it_was_put(install_rasp,
     assert installed.judged() == [("raw-token-in-telemetry", "error", put.__name__)]
 
 
-@pytest.mark.parametrize("put", [in_event, in_list, in_attributes])
+@pytest.mark.parametrize("put", EVERYWHERE)
 def test_protect_exports_the_mask(install_rasp, put):
     install_rasp(mode="protect")
-    tracer, exported, provider = tracing()
-    traced(put, tracer=tracer)
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    traced(put, tracer=provider.get_tracer("contract"))
     provider.shutdown()
-    assert KEY[3:] not in str(exported())
-    assert "[credential:api_key:" in str(exported())
+    (span,) = exporter.get_finished_spans()
+    assert KEY[3:] not in span.to_json()
+    assert "[credential:api_key:" in span.to_json()
+
+
+def test_links_given_at_the_start_are_judged(install_rasp):
+    installed = install_rasp()
+    tracer, _, provider = tracing()
+    app = flask_app()
+
+    @app.get("/")
+    def view():
+        link = Link(SpanContext(1, 2, False), {"key": request.headers["X-API-Key"]})
+        tracer.start_span("work", links=[link]).end()
+        return "ok"
+
+    call(app, "/", {"X-API-Key": KEY})
+    provider.shutdown()
+    assert installed.judged() == [("raw-token-in-telemetry", "error", "view")]
+
+
+def resourceful(key):
+    """A provider whose every span goes with the app's own key."""
+    return tracing(resource=Resource.create({"service.name": "app", "service.key": key}))
+
+
+@pytest.mark.parametrize("mode", ["observe", "protect"])
+def test_a_resource_is_told_of_once_where_it_was_made(install_rasp, mode):
+    installed = install_rasp(mode=mode, record=True)
+    rasp.track(KEY, kind="service")
+    tracer, _, provider = resourceful(KEY)
+    with tracer.start_as_current_span("first") as span:
+        pass
+    tracer.start_span("second").end()
+    provider.shutdown()
+    assert (KEY in span.resource.to_json()) is (mode == "observe")
+    assert installed.judged() == [("raw-token-in-telemetry", "error", "resourceful")]
+    assert installed.findings[0].count == 1
+
+
+def test_a_resource_no_span_goes_with_is_no_exposure(install_rasp):
+    installed = install_rasp()
+    rasp.track(KEY, kind="service")
+    Resource.create({"service.key": KEY})
+    dropped, _, provider = tracing(resource=Resource({"service.key": KEY}), sampler=ALWAYS_OFF)
+    dropped.start_span("work").end()
+    provider.shutdown()
+    assert installed.findings == []
+
+
+def test_nothing_is_remembered_where_nothing_matches(install_rasp):
+    install_rasp()
+    tracer, _, provider = tracing()
+
+    def benign(span, key):
+        noted = span_hooks()._noted
+        in_attributes(span, key[:6])
+        in_event(span, "fine")
+        assert len(noted) == 0
+
+    traced(benign, tracer=tracer)
+    provider.shutdown()
+
+
+def span_hooks():
+    """The instrument's own state."""
+    return [entry for entry in gc.get_objects() if type(entry).__name__ == "SpanHooks"][-1]
+
+
+HEADERS = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST"
+
+
+def test_headers_that_flasks_instrumentation_captures_are_found_at_the_view(install_rasp, monkeypatch):
+    flask = pytest.importorskip("opentelemetry.instrumentation.flask")
+    monkeypatch.setenv(HEADERS, "x-api-key")
+    installed = install_rasp()
+    _, _, provider = tracing()
+    app = flask_app()
+    flask.FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+
+    @app.get("/")
+    def view():
+        return "ok"
+
+    call(app, "/", {"X-API-Key": KEY})
+    provider.shutdown()
+    assert installed.judged() == [("raw-token-in-telemetry", "error", "view")]
+    assert installed.findings[0].request.route == "/"
 
 
 def test_attributes_given_at_the_start_are_judged(install_rasp):

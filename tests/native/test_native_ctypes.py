@@ -437,3 +437,20 @@ def test_library_declared_in_code_after_its_functions_were_called(install_rasp, 
     lib.key_free(handle)
     lib.key_free(handle)
     assert rules(rasp) == [DOUBLE]
+
+
+class Unconfigured:
+    """As Django's settings are: an object whose class cannot be asked for yet."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("not configured")
+
+
+def test_objects_that_will_not_tell_their_class_are_passed_over(load, native):
+    unconfigured = Unconfigured()
+    lib = load()
+    installed = native()
+    assert installed.guard.failures == {}
+    assert type(unconfigured) is Unconfigured
+    assert lib is not None

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
+from support.busy_reports import Reports
 from support.made_up import SIGNING_KEY, api_key, text
 from support.made_up import jwt as made_up_jwt
 from support.web import environ, through_server
@@ -50,6 +51,7 @@ class Busy:
     events: io.StringIO = field(default_factory=io.StringIO)
     lines: list[str] = field(default_factory=list)
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    reports: Reports = field(default_factory=Reports)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -88,7 +90,7 @@ class Busy:
     def written(self) -> Any:
         """Logs, events, lines and spans."""
         spans = [(span.name, dict(span.attributes or {}), [e.name for e in span.events]) for span in self.spans()]
-        return self.log.getvalue(), self.events.getvalue(), list(self.lines), spans
+        return self.log.getvalue(), self.events.getvalue(), list(self.lines), spans, self.reports.written()
 
     def spans(self) -> Any:
         return self.exporter.get_finished_spans()
@@ -97,6 +99,7 @@ class Busy:
         """Lets go of what is global."""
         loguru_logger.remove()
         self.provider.shutdown()
+        self.reports.close()
 
 
 class WithoutFrames(logging.Formatter):
@@ -130,6 +133,7 @@ def requests() -> list[dict[str, Any]]:
         environ("/cookie", key | {"Cookie": "remember_token=" + text("remember", 40)}),
         environ("/logs", key | bearer),
         environ("/span", key),
+        environ("/reports", key),
         environ("/cache", key),
         environ("/jwt", bearer),
         environ("/redirect", key),
@@ -206,6 +210,7 @@ def routes(busy: Busy) -> Blueprint:
 
     pages.add_url_rule("/logs", "logs", lambda: log(busy))
     pages.add_url_rule("/span", "span", lambda: trace(busy))
+    pages.add_url_rule("/reports", "reports", lambda: busy.reports.make(g.api_key))
     pages.add_url_rule("/cache", "cache", lambda: cache(busy))
     pages.add_url_rule("/jwt", "jwt", tokens)
     pages.add_url_rule("/native", "native", native)

@@ -31,11 +31,17 @@ from rasp.pipeline import mask_hits
 ACCESS_LOGGERS = frozenset(
     {"werkzeug", "gunicorn.access", "waitress.access", "wsgi", "cheroot.access", "uvicorn.access"}
 )
+_JUDGED_ELSEWHERE = ("sentry_sdk.", "opentelemetry.")
+"""Packages whose handlers render for a report that is judged when it is sent."""
 _NOT_FINAL = frozenset({"QueueHandler", "BufferingHandler", "MemoryHandler", "NullHandler"})
 
 _FORMAT = """
 def format(self, record):
-    text = original(self, record)
+    try:
+        text = original(self, record)
+    except BaseException:
+        tried(self)
+        raise
     hits = found(self, record, text)
     if hits is None:
         return text
@@ -135,7 +141,8 @@ class LoggingHooks:
 
     def wrapped_format(self, original: Any) -> Any:
         """``Handler.format``, whose result is judged."""
-        return compiled(sys.modules["logging"], _FORMAT, original, found=self._found, rendered=self._rendered)
+        names = {"found": self._found, "rendered": self._rendered, "tried": self.tried}
+        return compiled(sys.modules["logging"], _FORMAT, original, **names)
 
     def wrapped_own_format(self, original: Any) -> Any:
         """A ``format`` of a handler's own: judged unless another one of the same record goes on with its result."""
@@ -195,6 +202,11 @@ class LoggingHooks:
         call = self._local.get().calls.pop(record, None)
         return call.violation if call is not None else None
 
+    def tried(self, handler: Any) -> None:
+        """A handler called ``format``, which failed: ``logging`` prints that, and there is no text to judge."""
+        if handler.__class__ not in self.rendering:
+            self._local.get().formatted = True
+
     def found(self, handler: Any, record: Any, text: Any) -> list[Hit] | None:
         """What stands in a handler's final text; ``None`` for nothing."""
         kind = handler.__class__
@@ -212,10 +224,14 @@ class LoggingHooks:
     def _in_access_line(self, record: Any, text: str) -> list[Hit] | None:
         """What the line of a request that has just ended still holds of it."""
         scopes = self._kit.ledger.scopes
-        scope = scopes.of_thread() if scopes.here() is None else None
-        if scope is None or not scope.has("glow"):
+        if scopes.here() is not None:
             return None
-        return self._values.find_among(text, scope.glow) or None
+        own = scopes.of_thread()
+        for scope in (own,) if own is not None else tuple(scopes.last.values()):
+            hits = self._values.find_among(text, scope.glow) if scope.has("glow") else None
+            if hits:
+                return hits
+        return None
 
     def rendered(self, handler: Any, record: Any, text: str, hits: list[Hit]) -> str | None:
         """Live values stand in a handler's final text; what it should write instead, if anything."""
@@ -223,7 +239,7 @@ class LoggingHooks:
             return None
         if handler.__class__ not in self._known and is_not_final(handler.__class__):
             return None
-        return self._judge(record, text, hits, self._scope(record), lowered=False)
+        return self._judge(record, text, hits, self._scope(record, hits), lowered=False)
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
@@ -232,12 +248,22 @@ class LoggingHooks:
         text = record.getMessage()
         hits = self._values.find(text)
         if hits and not is_copy_for_tests(handler, record.name):
-            self._judge(record, text, hits, self._scope(record), lowered=True)
+            self._judge(record, text, hits, self._scope(record, hits), lowered=True)
 
-    def _scope(self, record: Any) -> RequestScope | None:
+    def _scope(self, record: Any, hits: list[Hit]) -> RequestScope | None:
+        """The request that a record belongs to; an access line may be written after it, and on another thread."""
         scopes = self._kit.ledger.scopes
         scope = scopes.here()
-        return scopes.of_thread() if scope is None and record.name in ACCESS_LOGGERS else scope
+        if scope is not None or record.name not in ACCESS_LOGGERS:
+            return scope
+        own = scopes.of_thread()
+        if own is not None:
+            return own
+        lives = {hit.live for hit in hits}
+        for served in reversed(tuple(scopes.last.values())):
+            if served.has("presented") and any(live in lives for live in tuple(served.presented)):
+                return served
+        return None
 
     def _judge(
         self, record: Any, text: str, hits: list[Hit], scope: RequestScope | None, *, lowered: bool
@@ -293,7 +319,8 @@ class LoggingHooks:
 @functools.lru_cache(maxsize=256)
 def is_not_final(handler: Hashable) -> bool:
     """Whether what a handler of this class renders is rendered again elsewhere."""
-    return any(cls.__name__ in _NOT_FINAL for cls in cast("type", handler).__mro__)
+    mro = cast("type", handler).__mro__
+    return any(cls.__name__ in _NOT_FINAL or cls.__module__.startswith(_JUDGED_ELSEWHERE) for cls in mro)
 
 
 def is_copy_for_tests(handler: Any, name: str) -> bool:

@@ -42,7 +42,6 @@ def test_translogger_inside_gunicorn_is_judged_like_a_servers_own_line(tmp_path)
     assert asked(tmp_path, gunicorn("lines:translogged()"), interrupt=False) == EXPECTED
 
 
-@pytest.mark.xfail(reason="uvicorn writes its lines on the event loop's thread, which serves no request", strict=True)
 def test_uvicorns_line_belongs_to_the_request_that_another_thread_serves(tmp_path):
     pytest.importorskip("uvicorn")
     server = Server(copy_apps(tmp_path), UVICORN)

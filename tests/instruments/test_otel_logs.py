@@ -245,7 +245,6 @@ def test_a_record_of_logging_is_located_at_the_log_call(install_rasp):
     assert ("raw-token-in-telemetry", view.__code__.co_firstlineno + 1) in found
 
 
-@pytest.mark.xfail(reason="logging's instrument takes OpenTelemetry's handler for one that writes by itself")
 def test_a_record_of_logging_is_not_counted_twice(install_rasp):
     installed = install_rasp(record=True)
     provider, _ = logs()

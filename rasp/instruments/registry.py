@@ -39,6 +39,12 @@ ROWS = (
     Row("structlog", "structlog_events", ("structlog._base",)),
     Row("loguru", "loguru_sinks", ("loguru._simple_sinks", "loguru._file_sink")),
     Row("opentelemetry", "otel_spans", ("opentelemetry.sdk.trace",)),
+    Row("http.client", "http_client", ("http.client",)),
+    Row("urllib3", "urllib3_client", ("urllib3.connection", "urllib3.response")),
+    Row("requests", "requests_client", ("requests.sessions", "requests.models")),
+    Row("httpx", "httpx_client", ("httpx._client", "httpx._models")),
+    Row("httpx2", "httpx_client", ("httpx2._client", "httpx2._models")),
+    Row("aiohttp", "aiohttp_client", ("aiohttp.client_reqrep",)),
     Row(
         "cachelib",
         "cachelib_caches",

@@ -1,0 +1,67 @@
+"""urllib3: each request that a connection sends, be it the first, a retry or a redirect; and what OAuth answers issue.
+
+Its connections speak through ``http.client`` but send bodies past it. Not seen: its experimental HTTP/2 connections,
+and bodies from files and iterators.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasp.instruments.answers import Answers
+from rasp.instruments.http_client import connections_request
+from rasp.instruments.kit import Kit
+from rasp.instruments.sends import Sends
+from rasp.model import Verdict
+from rasp.patching.installer import Instrument
+from rasp.patching.patches import PatchPoint, named_like
+
+HOLDER = "urllib3"
+
+
+class PoolHooks:
+    """What urllib3 sent and received."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._sends = kit.shared(Sends)
+        self._answers = kit.shared(Answers)
+
+    def request(self, connection: Any, args: Any, kwargs: Any) -> Verdict | None:
+        """``request(method, url, body, headers)``."""
+        given = {**dict(zip(("method", "url", "body", "headers"), args, strict=False)), **kwargs}
+        headers = given.get("headers")
+        pairs = headers.items() if headers is not None and hasattr(headers, "items") else ()
+        out = connections_request(connection, given.get("method"), given.get("url"), pairs, given.get("body"))
+        return self._sends.outermost(HOLDER, out)
+
+    def answered(self, response: Any, body: object) -> None:
+        """An answer was read whole."""
+        self._answers.received(HOLDER, response.headers.get("Content-Type"), body)
+
+
+def instrument(kit: Kit) -> Instrument:
+    """The instrument of urllib3."""
+    hooks, sends = PoolHooks(kit), kit.shared(Sends)
+    request = sends.covering(kit.hook("urllib3.request", hooks.request))
+    answered = kit.hook("urllib3.answer", hooks.answered)
+
+    def reading(original: Any) -> Any:
+        def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+            body = original(self, *args, **kwargs)
+            if not args and kwargs.get("amt") is None:
+                answered(self, body)
+            return body
+
+        return named_like(original, read)
+
+    return Instrument(
+        name="urllib3",
+        library="urllib3",
+        supported=">=1.26",
+        points=(
+            PatchPoint("urllib3.connection", "HTTPConnection.request", request),
+            PatchPoint("urllib3.connection", "HTTPConnection.request_chunked", request, optional=True),
+            PatchPoint("urllib3.response", "HTTPResponse.read", reading),
+        ),
+        unreachable=("urllib3's own HTTP/2 connections: an experiment that it keeps to itself",),
+    )

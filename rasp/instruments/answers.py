@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 from urllib.parse import parse_qsl
 
 from rasp.instruments.kit import Kit
 from rasp.ledger.events import Issued
 from rasp.ledger.strength import is_recognisable
 from rasp.model import Kind
+from rasp.patching.guard import Hook
+from rasp.patching.local import Local
+from rasp.patching.patches import Make, named_like
 
 LIMIT = 65_536
 GRANTS = frozenset({"access_token", "refresh_token", "id_token"})
 """One of these members makes an answer one of OAuth."""
+
+
+class Reading:
+    """Whether a thread or greenlet is inside a library that reads answers through another one."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = False
 
 
 class Answers:
@@ -25,6 +38,29 @@ class Answers:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._reading = Local(Reading)
+
+    def reading(self, received: Hook) -> Make:
+        """A wrapper of an answer's ``read(amt=None)``: ``received`` is told of what the outermost one read whole."""
+        local = self._reading
+
+        def make(original: Any) -> Any:
+            def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+                if args or kwargs.get("amt") is not None:
+                    return original(self, *args, **kwargs)
+                reading = local.get()
+                inner, reading.now = reading.now, True
+                try:
+                    body = original(self, *args, **kwargs)
+                finally:
+                    reading.now = inner
+                if not inner:
+                    received(self, body)
+                return body
+
+            return named_like(original, read)
+
+        return make
 
     def received(self, holder: str, content_type: object, body: object) -> None:
         """The app has an answer's body; what it issues belongs to this request from now on."""

@@ -83,17 +83,7 @@ def forgetting(make: Make) -> Make:
 def instrument(kit: Kit) -> Instrument:
     """The instrument of ``http.client``."""
     hooks, sends = ClientHooks(kit), kit.shared(Sends)
-    answered = kit.hook("http.client.answer", hooks.answered)
-
-    def reading(original: Any) -> Any:
-        def read(self: Any, *args: Any, **kwargs: Any) -> Any:
-            body = original(self, *args, **kwargs)
-            if not args and not kwargs:
-                answered(self, body)
-            return body
-
-        return named_like(original, read)
-
+    reading = kit.shared(Answers).reading(kit.hook("http.client.answer", hooks.answered))
     return Instrument(
         name="http.client",
         library="python",

@@ -14,7 +14,7 @@ from rasp.instruments.kit import Kit
 from rasp.instruments.sends import Sends
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
-from rasp.patching.patches import PatchPoint, named_like
+from rasp.patching.patches import PatchPoint
 
 HOLDER = "urllib3"
 
@@ -43,25 +43,16 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of urllib3."""
     hooks, sends = PoolHooks(kit), kit.shared(Sends)
     request = sends.covering(kit.hook("urllib3.request", hooks.request))
-    answered = kit.hook("urllib3.answer", hooks.answered)
-
-    def reading(original: Any) -> Any:
-        def read(self: Any, *args: Any, **kwargs: Any) -> Any:
-            body = original(self, *args, **kwargs)
-            if not args and kwargs.get("amt") is None:
-                answered(self, body)
-            return body
-
-        return named_like(original, read)
-
+    reading = kit.shared(Answers).reading(kit.hook("urllib3.answer", hooks.answered))
     return Instrument(
         name="urllib3",
         library="urllib3",
         supported=">=1.26",
+        # All optional: a version that lacks one inherits it from http.client.
         points=(
-            PatchPoint("urllib3.connection", "HTTPConnection.request", request),
+            PatchPoint("urllib3.connection", "HTTPConnection.request", request, optional=True),
             PatchPoint("urllib3.connection", "HTTPConnection.request_chunked", request, optional=True),
-            PatchPoint("urllib3.response", "HTTPResponse.read", reading),
+            PatchPoint("urllib3.response", "HTTPResponse.read", reading, optional=True),
         ),
         unreachable=("urllib3's own HTTP/2 connections: an experiment that it keeps to itself",),
     )

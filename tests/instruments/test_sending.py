@@ -63,7 +63,7 @@ def judged(installed, act, headers=None, **more):
 def test_a_gateway_relays_to_its_configured_upstream(install_rasp, secure, send):
     installed = install_rasp(allowed_hosts=["api.example.com"])
     assert judged(installed, lambda key: send("GET", secure.public, {"X-API-Key": key}, trust=secure.trust)) == []
-    assert secure.seen[0].headers["X-API-Key"] == KEY
+    assert secure.seen[0].headers["x-api-key"] == KEY
 
 
 def test_a_gateway_that_relays_elsewhere_is_told(install_rasp, secure, send):
@@ -71,7 +71,7 @@ def test_a_gateway_that_relays_elsewhere_is_told(install_rasp, secure, send):
     found = judged(installed, lambda key: send("GET", secure.public, {"X-API-Key": key}, trust=secure.trust))
     assert found == [("raw-token-sent-elsewhere", "warning")]
     assert installed.findings[0].credential.source == "header:x-api-key"
-    assert installed.findings[0].location.function == "<lambda>" or "with_" in installed.findings[0].location.function
+    assert installed.findings[0].location.file.endswith("http_senders.py")
     assert installed.findings[0].trail[-1].slot == f"api.example.com:{secure.port}"
 
 
@@ -121,7 +121,7 @@ def test_protect_sends_as_it_is(install_rasp, secure, send):
         "/",
         {"X-API-Key": KEY},
     )
-    assert secure.seen[0].headers["X-API-Key"] == KEY
+    assert secure.seen[0].headers["x-api-key"] == KEY
 
 
 # A service key and webhooks
@@ -269,7 +269,7 @@ def test_code_exchange_use_and_refresh_are_fine(install_rasp, server):
     installed = install_rasp(record=True)
     first = {"access_token": text("access one", 40), "refresh_token": text("refresh one", 40), "token_type": "Bearer"}
     second = {"access_token": text("access two", 40), "refresh_token": text("refresh two", 40), "token_type": "Bearer"}
-    app, kept = oauth_app(server, {}), {}
+    kept = {}
     app = oauth_app(server, kept)
     server.says("/token", first)
     assert call(app, "/callback?code=abc").status == "200 OK"
@@ -279,11 +279,8 @@ def test_code_exchange_use_and_refresh_are_fine(install_rasp, server):
     assert kept == second
     assert installed.findings == []
     sources = [sorted(found.source for found in record.credentials) for record in installed.records()]
-    assert sources == [
-        ["answer:access_token", "answer:refresh_token"],
-        ["answer:access_token"],
-        ["answer:access_token", "answer:access_token", "answer:refresh_token", "answer:refresh_token"],
-    ] or sources[0] == ["answer:access_token", "answer:refresh_token"]
+    both = ["answer:access_token", "answer:refresh_token"]
+    assert sources == [both, [], both]
 
 
 def test_a_granted_token_presented_by_its_caller_and_sent_for_it_is_linked(install_rasp, server):
@@ -431,7 +428,7 @@ def test_https_through_a_proxy_is_not_plain_and_http_is(install_rasp, secure):
                 return session.get(there, headers={"X-API-Key": key}, verify=secure.trust, timeout=10).status_code
 
         assert judged(installed, act) == []
-        assert [found.headers["X-API-Key"] for found in secure.seen] == [KEY]
+        assert [found.headers["x-api-key"] for found in secure.seen] == [KEY]
         assert proxy.tunnels == [f"api.example.com:{secure.port}"]
         assert judged(installed, lambda key: act(key, "http")) == [("plaintext-credential", "error")]
         assert proxy.seen[0].path == f"http://api.example.com:{secure.port}/a"
@@ -448,7 +445,7 @@ def test_a_proxy_is_not_the_host(install_rasp, secure, name, monkeypatch):
             return through_proxy(name, proxy.url, secure, {"X-API-Key": key})
 
         assert judged(installed, act) == []
-        assert [found.headers["X-API-Key"] for found in secure.seen] == [KEY]
+        assert [found.headers["x-api-key"] for found in secure.seen] == [KEY]
         proxy.settle()
 
 

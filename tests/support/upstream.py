@@ -24,7 +24,7 @@ HOSTS = ("api.example.com", "api.openai.com", "api.anthropic.com", "auth.example
 
 
 class Received(NamedTuple):
-    """One request as it arrived."""
+    """One request as it arrived; the names of its headers are in lower case."""
 
     method: str
     path: str
@@ -93,7 +93,8 @@ class Upstream:
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         """Writes a request down and answers it."""
         body = self._body(request)
-        self.seen.append(Received(request.command, request.path, dict(request.headers.items()), body))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.seen.append(Received(request.command, request.path, headers, body))
         path = urlsplit(request.path).path
         status, headers, answer = self.answers.get(path, (200, {"Content-Type": "application/json"}, b"{}"))
         request.send_response(status)

@@ -59,7 +59,9 @@ class ClientHooks:
 
     def answered(self, response: Any, body: object) -> None:
         """The app has read an answer whole."""
-        self._answers.received(HOLDER, response.headers.get("Content-Type"), body)
+        headers = getattr(response, "headers", None)  # none before its first line is read
+        if headers is not None:
+            self._answers.received(HOLDER, headers.get("Content-Type"), body)
 
 
 def forgetting(make: Make) -> Make:

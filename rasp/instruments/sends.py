@@ -122,4 +122,5 @@ def text_of(value: object, limit: int = BODY_LIMIT) -> str:
 def exports_telemetry() -> bool:
     """Whether an exporter of OpenTelemetry is at work: what its spans hold is judged as spans."""
     context = sys.modules.get("opentelemetry.context")
-    return context is not None and bool(context.get_value("suppress_instrumentation"))
+    key = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
+    return context is not None and key is not None and bool(context.get_value(key))

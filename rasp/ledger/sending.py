@@ -74,8 +74,12 @@ class SendingBook:
             yield SentInPlaintext(live=live, trail=trail, scope=scope, near=is_near(where.host))
 
     def _occur(self, action: Action, event: Sent, live: LiveValue | None, scope: RequestScope | None) -> Occurrence:
-        # A host that the caller chose may hold anything: it is masked like any slot.
-        return self._desk.occur(action, event.holder, event.target.shown, event.path, live, scope)
+        where: str | None = event.target.shown
+        # A host that the caller chose may hold anything: long runs are masked as in any slot, short values here.
+        lives = {*([] if live is None else [live]), *(scope.own() if scope is not None else ())}
+        if any(other.text and other.text.lower() in event.target.host for other in lives):
+            where = None
+        return self._desk.occur(action, event.holder, where, event.path, live, scope)
 
     def _is_allowed(self, event: Sent, scope: RequestScope) -> bool:
         if self._allowed.match(event.target):

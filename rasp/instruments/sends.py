@@ -10,6 +10,7 @@ never touched.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from rasp.patching.patches import Make, named_like
 
 BODY_LIMIT = 65_536
 """Characters of a body that are searched."""
+_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{16384,}")
+"""An image or a file in base64: no credential is that long, and to search it takes its time."""
 FREE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 """Methods for which no LLM provider asks money; a web socket is opened with GET."""
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
@@ -65,7 +68,7 @@ class Sends:
         values, target = self._values, out.target
         in_url = values.find(out.url.partition("#")[0])
         headers = [(text_of(name).lower(), text_of(value)) for name, value in out.headers]
-        body = text_of(out.body, BODY_LIMIT)
+        body = _BLOB.sub(" ", text_of(out.body))
         hits = values.find("\n".join([*[value for _, value in headers], body]))
         costs = text_of(out.method).upper() not in FREE or target.scheme in ("ws", "wss")
         spends = costs and self._llm.match(target)

@@ -6,6 +6,7 @@ and bodies from files and iterators.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rasp.instruments.answers import Answers
@@ -43,6 +44,12 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of urllib3."""
     hooks, sends = PoolHooks(kit), kit.shared(Sends)
     request = sends.covering(kit.hook("urllib3.request", hooks.request))
+
+    def chunked(original: Any) -> Any:
+        # From 2.0 on it only warns, of its caller's line, and calls `request`.
+        version = str(getattr(sys.modules.get("urllib3"), "__version__", ""))
+        return request(original) if version.startswith("1.") else original
+
     reading = kit.shared(Answers).reading(kit.hook("urllib3.answer", hooks.answered))
     return Instrument(
         name="urllib3",
@@ -51,7 +58,7 @@ def instrument(kit: Kit) -> Instrument:
         # All optional: a version that lacks one inherits it from http.client.
         points=(
             PatchPoint("urllib3.connection", "HTTPConnection.request", request, optional=True),
-            PatchPoint("urllib3.connection", "HTTPConnection.request_chunked", request, optional=True),
+            PatchPoint("urllib3.connection", "HTTPConnection.request_chunked", chunked, optional=True),
             PatchPoint("urllib3.response", "HTTPResponse.read", reading, optional=True),
         ),
         unreachable=("urllib3's own HTTP/2 connections: an experiment that it keeps to itself",),

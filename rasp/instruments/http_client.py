@@ -103,5 +103,8 @@ def instrument(kit: Kit) -> Instrument:
             ),
             PatchPoint("http.client", "HTTPResponse.read", reading),
         ),
-        unreachable=("bodies sent piece by piece after endheaders()",),
+        unreachable=(
+            "bodies sent piece by piece after endheaders()",
+            "clients that speak HTTP by themselves, such as pycurl, grpc and websockets",
+        ),
     )

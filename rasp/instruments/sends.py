@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from types import FrameType
 from typing import Any, NamedTuple
 
 from rasp.instruments.kit import Kit, obey
 from rasp.ledger.events import Sent
 from rasp.ledger.hosts import LLM_HOSTS, Hosts, Target
-from rasp.model import Verdict
+from rasp.model import Location, Verdict
 from rasp.patching.guard import Hook
 from rasp.patching.local import Local
 from rasp.patching.patches import Make, named_like
@@ -29,6 +30,7 @@ _BLOB = re.compile(r"[A-Za-z0-9+/_\-]{16384,}")
 """An image or a file in base64: no credential is that long, and to search it takes its time."""
 FREE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 """Methods for which no LLM provider asks money; a web socket is opened with GET."""
+_RUNNERS = frozenset({"threading", "concurrent", "asyncio", "gevent", "runpy"})
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
 
 
@@ -75,8 +77,19 @@ class Sends:
         if not (in_url or hits or spends) or exports_telemetry():
             return None
         keys = [value for name, value in headers if name in KEY_HEADERS] if spends else ()
-        path = self._kit.here(sys._getframe(1))
-        return self._kit.pipeline.handle(Sent(holder, target, in_url, hits, path, spends, keys))
+        frame = sys._getframe(1)
+        path = self._kit.here(frame)
+        place = None if path or self._kit.ledger.scopes.here() is not None else self._outside(frame)
+        return self._kit.pipeline.handle(Sent(holder, target, in_url, hits, path, spends, keys, place))
+
+    def _outside(self, frame: FrameType) -> Location:
+        """Where a library began what it sends by itself: the outermost frame of its thread that is its own."""
+        found, outer = frame, frame.f_back
+        while outer is not None:
+            if str(outer.f_globals.get("__name__", "")).partition(".")[0] not in _RUNNERS:
+                found = outer
+            outer = outer.f_back
+        return self._kit.ledger.places.location(found.f_code.co_filename, found.f_lineno, found.f_code.co_name)
 
     def outermost(self, holder: str, out: Outgoing | None, *, top: bool = False) -> Verdict | None:
         """The same, unless an outer layer (``top`` has none) told of this very send; inner layers are covered now."""

@@ -190,12 +190,14 @@ class _Sent(NamedTuple):
     path: CallPath
     spends: bool = False
     keys: Sequence[str] = ()
+    place: Location | None = None
 
 
 class Sent(Silent, _Sent):
     """A request is about to be sent; live values stand in its URL, or in its headers and body (``hits``).
 
-    ``spends``: it makes an LLM provider work, paid for by one of ``keys``, its authorising headers.
+    ``spends``: it makes an LLM provider work, paid for by one of ``keys``, its authorising headers. ``place`` is where
+    a library sends by itself, with no code of the app's on the stack and in no request.
     """
 
     __slots__ = ()

@@ -41,7 +41,15 @@ class SendingBook:
             trail = (*first_seen(live, scope), seen)
             # `in_url` is true of each: a single-use ticket in a URL is how its protocols work.
             facts.append(
-                Exposure(live=live, trail=trail, scope=scope, sink="outbound_url", short=hit.short, in_url=True)
+                Exposure(
+                    live=live,
+                    trail=trail,
+                    scope=scope,
+                    place=event.place,
+                    sink="outbound_url",
+                    short=hit.short,
+                    in_url=True,
+                )
             )
         for live in _each(event.hits):
             if live not in shown:
@@ -71,7 +79,8 @@ class SendingBook:
         if leaked:
             yield Leak(live=live, trail=(seen,), scope=scope, how="sent")
         if plain:
-            yield SentInPlaintext(live=live, trail=trail, scope=scope, near=is_near(where.host))
+            near = is_near(where.host)
+            yield SentInPlaintext(live=live, trail=trail, scope=scope, place=event.place, near=near)
 
     def _occur(self, action: Action, event: Sent, live: LiveValue | None, scope: RequestScope | None) -> Occurrence:
         where: str | None = event.target.shown

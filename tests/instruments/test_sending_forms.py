@@ -219,6 +219,19 @@ def test_several_sends_at_once_in_one_request(install_rasp, there):
     assert sorted(holder for _, holder in installed.seen("aiohttp", "httpx")) == ["aiohttp"] * 2 + ["httpx"] * 2
 
 
+def test_what_a_library_sends_by_itself_has_a_place(install_rasp, there):
+    """A worker thread of a library: no request, and no code of the app's on its stack."""
+    installed = install_rasp(app_packages=["nothing_of_this"])
+    installed.runtime.ledger.own(KEY, "env:VENDOR_API_KEY")
+    worker = threading.Thread(target=with_requests, args=("GET", f"{there.public}/?api_key={KEY}"))
+    worker.start()
+    worker.join(20)
+    assert [(found.rule, found.location.function) for found in installed.findings] == [
+        ("raw-token-in-url", "with_requests")
+    ]
+    assert installed.findings[0].location.line > 1
+
+
 def test_rasp_allow_lets_a_send_be(install_rasp, there):
     import rasp
 

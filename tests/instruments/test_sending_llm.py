@@ -256,3 +256,29 @@ def test_in_the_background_nobody_asks(install_rasp, provider):
     installed.runtime.ledger.own(PROVIDER, "env:OPENAI_API_KEY")
     assert ask_openai(provider) == "hello"
     assert installed.findings == []
+
+
+@pytest.mark.parametrize(
+    ("host", "headers"),
+    [
+        ("generativelanguage.googleapis.com", {"x-goog-api-key": "AIza" + text("google", 35)}),
+        ("mine.openai.azure.com", {"api-key": text("azure", 32)}),
+        ("api.mistral.ai", {"Authorization": "Bearer " + text("mistral", 32)}),
+        (
+            "bedrock-runtime.eu-west-1.amazonaws.com",
+            {"Authorization": f"AWS4-HMAC-SHA256 Credential=AKIA/x, Signature={text('signature', 40)}"},
+        ),
+    ],
+)
+def test_providers_and_their_headers(install_rasp, host, headers):
+    def view():
+        with httpx2.Client(transport=httpx2.MockTransport(lambda outgoing: httpx2.Response(200))) as client:
+            client.get(f"https://{host}/v1/models", headers=headers)
+            client.post(f"https://{host}.example.org/v1/a", headers=headers)
+            client.post(f"https://{host}/v1/a", headers={"X-Other": "1"})
+            client.post(f"https://{host}/v1/a", headers=headers)
+        return "hello"
+
+    installed = install_rasp()
+    assert answered(installed, view, own=False) == [("unauthenticated-llm-endpoint", "warning")]
+    assert installed.findings[0].count == 1

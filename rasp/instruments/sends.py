@@ -71,6 +71,8 @@ class Sends:
         in_url = values.find(out.url.partition("#")[0])
         headers = [(text_of(name).lower(), text_of(value)) for name, value in out.headers]
         body = _BLOB.sub(" ", text_of(out.body))
+        if isinstance(out.body, (str, bytes, bytearray)) and len(out.body) > BODY_LIMIT:
+            values.dropped += 1
         hits = values.find("\n".join([*[value for _, value in headers], body]))
         costs = text_of(out.method).upper() not in FREE or target.scheme in ("ws", "wss")
         spends = costs and self._llm.match(target)

@@ -35,10 +35,11 @@ class SendingBook:
         """A request is about to be sent."""
         scope = self._desk.scopes.here()
         facts: list[Fact] = []
+        seen: dict[LiveValue | None, Occurrence] = {}
         shown = _each(event.in_url)
         for live, hit in shown.items():
-            seen = self._occur(Action.EXPOSE, event, live, scope)
-            trail = (*first_seen(live, scope), seen)
+            seen[live] = self._occur(Action.EXPOSE, event, live, scope)
+            trail = (*first_seen(live, scope), seen[live])
             # `in_url` is true of each: a single-use ticket in a URL is how its protocols work.
             facts.append(
                 Exposure(
@@ -53,12 +54,14 @@ class SendingBook:
             )
         for live in _each(event.hits):
             if live not in shown:
-                facts += self._given(event, live, scope)
+                facts += self._given(event, live, scope, seen)
         if event.spends and scope is not None:
-            facts += self._spent(event, scope)
+            facts += self._spent(event, scope, seen)
         return facts
 
-    def _given(self, event: Sent, live: LiveValue, scope: RequestScope | None) -> Iterable[Fact]:
+    def _given(
+        self, event: Sent, live: LiveValue, scope: RequestScope | None, seen: dict[LiveValue | None, Occurrence]
+    ) -> Iterable[Fact]:
         """A credential goes out in a header or the body."""
         where = event.target
         loopback = is_loopback(where.host)
@@ -72,12 +75,12 @@ class SendingBook:
         action = Action.EXPOSE if elsewhere or leaked or plain else Action.USE
         if action is Action.USE and scope is None:
             return
-        seen = self._occur(action, event, live, scope)
-        trail = (*first_seen(live, scope), seen)
+        seen[live] = self._occur(action, event, live, scope)
+        trail = (*first_seen(live, scope), seen[live])
         if elsewhere:
             yield SentElsewhere(live=live, trail=trail, scope=scope)
         if leaked:
-            yield Leak(live=live, trail=(seen,), scope=scope, how="sent")
+            yield Leak(live=live, trail=(seen[live],), scope=scope, how="sent")
         if plain:
             near = is_near(where.host)
             yield SentInPlaintext(live=live, trail=trail, scope=scope, place=event.place, near=near)
@@ -99,7 +102,7 @@ class SendingBook:
 
     # The app's own key for an LLM provider
 
-    def _spent(self, event: Sent, scope: RequestScope) -> Iterable[Fact]:
+    def _spent(self, event: Sent, scope: RequestScope, seen: dict[LiveValue | None, Occurrence]) -> Iterable[Fact]:
         """The app's own key pays for this request, and nobody was seen to check who asked for it."""
         own, key = self._own_key(event, scope)
         if not own:
@@ -110,9 +113,9 @@ class SendingBook:
             return
         if self._verified_upstream and presented:
             return
-        seen = self._occur(Action.USE, event, key, scope)
+        spent = seen.get(key) or self._occur(Action.USE, event, key, scope)
         presents = bool(presented) or _presents_anything(scope)
-        yield SpentOnLlm(live=key, trail=(seen,), scope=scope, presented=presents)
+        yield SpentOnLlm(live=key, trail=(spent,), scope=scope, presented=presents)
 
     def _own_key(self, event: Sent, scope: RequestScope) -> tuple[bool, LiveValue | None]:
         """Whether a request to a provider bears a key of the app's own, and which one if that is followed."""

@@ -115,8 +115,9 @@ def answered(installed, view, headers=None, own=True, path="/", **more):
 
 @pytest.mark.parametrize("own", [True, False], ids=["followed", "not-followed"])
 def test_nobody_presented_anything(install_rasp, provider, ask, own):
-    installed = install_rasp()
+    installed = install_rasp(record=True)
     assert answered(installed, lambda: ask(provider), own=own) == [("unauthenticated-llm-endpoint", "warning")]
+    assert [action for action, _ in installed.seen("httpx2", "requests")] == ["use"]
     credential = installed.findings[0].credential
     assert (credential and credential.kind) == ("service" if own else None)
     assert PROVIDER[8:] not in str(installed.findings[0])

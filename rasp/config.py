@@ -54,6 +54,7 @@ class Config:
     environment: tuple[str, ...] = ()
     public_prefixes: tuple[str, ...] = ("pk_",)
     allowed_hosts: tuple[str, ...] = ()
+    llm_hosts: tuple[str, ...] = ()
     verified_upstream: bool = False
     replay_methods: tuple[str, ...] = ("POST", "PUT", "PATCH", "DELETE")
     block_native_double_release: bool = True

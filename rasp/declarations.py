@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rasp.model import Kind
+
+HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@?#]+)(?::(?P<port>\d{1,5}))?\Z")
+"""An entry of a list of hosts: a name, a pattern with ``*`` or a leading dot, or an address; and a port, if any."""
 
 
 @dataclass(frozen=True, slots=True)

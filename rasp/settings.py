@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rasp.declarations import CredentialSource, NativeDeclaration, normal
+from rasp.declarations import HOST, CredentialSource, NativeDeclaration, normal
 from rasp.errors import ConfigError
 from rasp.model import Kind, Mode
 
@@ -129,6 +129,14 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(a_text(entry) for entry in value)
 
 
+def host_names(value: Any) -> tuple[str, ...]:
+    names = texts(value)
+    for name in names:
+        if not HOST.match(name):
+            raise DetailError(f"{name[:80]!r} is no host name")
+    return names
+
+
 def methods(value: Any) -> tuple[str, ...]:
     return tuple(method.upper() for method in texts(value))
 
@@ -221,6 +229,7 @@ def _rules_text(text: str) -> dict[str, str]:
 
 _A_LIST = "a list of texts (in a variable: separated by commas)"
 _A_NAME_LIST = _A_LIST + "; one that begins with '-' is taken out of the built-in list, any other is added"
+_A_HOST_LIST = _A_LIST + " of host names, without scheme and path; `*` stands for any text"
 _A_FLAG = "true or false"
 
 SETTINGS: Mapping[str, Setting] = {
@@ -312,7 +321,21 @@ SETTINGS: Mapping[str, Setting] = {
             _list_text,
         ),
         Setting("public_prefixes", "Prefixes of values that are public.", _A_LIST, texts, _list_text),
-        Setting("allowed_hosts", "Hosts to which a caller's credential may be sent.", _A_LIST, texts, _list_text),
+        Setting(
+            "allowed_hosts",
+            "Hosts to which a caller's credential may be sent, besides this machine and the app's `SERVER_NAME`:"
+            " `api.example.com`, for one port `api.example.com:8443`, with all below it `.example.com`.",
+            _A_HOST_LIST,
+            host_names,
+            _list_text,
+        ),
+        Setting(
+            "llm_hosts",
+            "Hosts of LLM providers besides the well-known ones, such as a gateway's; written like `allowed_hosts`.",
+            _A_HOST_LIST,
+            host_names,
+            _list_text,
+        ),
         Setting(
             "verified_upstream",
             "Whether a gateway has verified every token already.",

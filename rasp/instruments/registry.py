@@ -57,6 +57,12 @@ ROWS = (
             "sentry_sdk._log_batcher",
         ),
     ),
+    Row("http.client", "http_client", ("http.client",)),
+    Row("urllib3", "urllib3_client", ("urllib3.connection", "urllib3.response")),
+    Row("requests", "requests_client", ("requests.sessions", "requests.models")),
+    Row("httpx", "httpx_client", ("httpx._client", "httpx._models")),
+    Row("httpx2", "httpx_client", ("httpx2._client", "httpx2._models")),
+    Row("aiohttp", "aiohttp_client", ("aiohttp.client_reqrep",)),
     Row(
         "cachelib",
         "cachelib_caches",

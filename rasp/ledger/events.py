@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from rasp.ledger.hits import Hit
+from rasp.ledger.hosts import Target
 from rasp.ledger.native_handles import Handle
 from rasp.ledger.places import CallPath
 from rasp.ledger.scopes import RequestScope
@@ -188,6 +189,27 @@ class Exposed(Silent, _Exposed):
     __slots__ = ()
 
 
+class _Sent(NamedTuple):
+    holder: str
+    target: Target
+    in_url: Sequence[Hit]
+    hits: Sequence[Hit]
+    path: CallPath
+    spends: bool = False
+    keys: Sequence[str] = ()
+    place: Location | None = None
+
+
+class Sent(Silent, _Sent):
+    """A request is about to be sent; live values stand in its URL, or in its headers and body (``hits``).
+
+    ``spends``: it makes an LLM provider work, paid for by one of ``keys``, its authorising headers. ``place`` is where
+    a library sends by itself, with no code of the app's on the stack and in no request.
+    """
+
+    __slots__ = ()
+
+
 class _Verified(NamedTuple):
     token: str
     holder: str
@@ -279,6 +301,7 @@ Event = (
     | HoldUsed
     | HoldReleased
     | Exposed
+    | Sent
     | Verified
     | Issued
     | NativeAcquired

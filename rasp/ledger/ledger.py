@@ -26,6 +26,7 @@ from rasp.ledger.native_book import NativeBook
 from rasp.ledger.places import Places
 from rasp.ledger.scope_table import Scopes
 from rasp.ledger.scopes import JUDGED_AT_END, OWN, PRESENTED, SLOTS, VALUES_PER_REQUEST, Candidate, RequestScope
+from rasp.ledger.sending import SendingBook
 from rasp.ledger.slots import SlotNames
 from rasp.ledger.strength import FULL_LENGTH, Strength, is_jwt, is_placeholder, is_recognisable, strength
 from rasp.ledger.value import LiveValue, Rank
@@ -59,6 +60,7 @@ class Ledger:
         self._consistency = ConsistencyBook()
         self._exposures = ExposureBook(self.desk)
         self._verification = VerificationBook(self.desk)
+        self._sending = SendingBook(self.desk, config)
         self._redeemed: dict[str, None] = {}
         self._presenting: dict[LiveValue, list[RequestScope]] = {}
         self.books: dict[type, Callable[[Any], Sequence[Fact]]] = {
@@ -73,6 +75,7 @@ class Ledger:
             ev.HoldUsed: self._holds.used,
             ev.HoldReleased: self._holds.released,
             ev.Exposed: self._exposures.exposed,
+            ev.Sent: self._sending.sent,
             ev.Verified: self._verification.verified,
             ev.Issued: self._verification.issued,
             ev.NativeUsed: self.native.used,

@@ -36,6 +36,7 @@ REPORTERS = (
     "opentelemetry.baggage.propagation",
     "werkzeug.debug.tbtools",
 )
+CLIENTS = ("http.client", "urllib3", "requests", "httpx", "httpx2", "aiohttp")
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -45,7 +46,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *REPORTERS, *SERVERS)!r}:
+for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *SERVERS)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()

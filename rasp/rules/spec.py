@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rasp.errors import RaspViolation
 from rasp.model import Severity
+
+if TYPE_CHECKING:
+    from rasp.rules.help_text import Help
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,7 @@ class Rule:
         severity: the default; the rule's grading may give another.
         violation: what ``strict`` raises.
         category: the family: release, exposure, concurrency, verification.
-        summary: one sentence: what it finds.
-        help: Markdown that explains the danger and shows the defect and its fix in code.
+        file: the module of this folder that holds its help text, read when somebody asks for it.
     """
 
     id: str
@@ -27,6 +31,22 @@ class Rule:
     severity: Severity
     violation: type[RaspViolation]
     category: str
-    summary: str
-    help: str
+    file: str
     native_cwe: int | None = None
+
+    @property
+    def summary(self) -> str:
+        """One sentence: what it finds."""
+        return self._text.summary
+
+    @property
+    def help(self) -> str:
+        """Markdown that explains the danger and shows the defect and its fix in code."""
+        cwes = (self.cwe,) if self.native_cwe is None else (self.cwe, self.native_cwe)
+        return self._text.markdown(self.name, *cwes)
+
+    @property
+    def _text(self) -> Help:
+        module = importlib.import_module(f"rasp.rules.{self.file}")
+        found: Help = getattr(module, self.name.upper().replace("-", "_"))
+        return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from _blake2 import blake2b  # not from hashlib, which loads OpenSSL
 from collections.abc import Callable
 
 Fingerprint = Callable[[str], str]
@@ -23,8 +23,8 @@ def fingerprinter(key: bytes | None, digits: int = 16) -> Fingerprint:
         raise ValueError(f"digits = {digits} is not allowed; allowed: an even number from 2 to 128")
     secret = os.urandom(32) if key is None else key
     if len(secret) > 64:
-        secret = hashlib.blake2b(secret, digest_size=64).digest()
-    blake = hashlib.blake2b(key=secret, digest_size=digits // 2)
+        secret = blake2b(secret, digest_size=64).digest()
+    blake = blake2b(key=secret, digest_size=digits // 2)
 
     def fingerprint(value: str) -> str:
         state = blake.copy()

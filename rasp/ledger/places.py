@@ -9,7 +9,6 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -214,6 +213,8 @@ def code_of(target: object, method: str = "") -> CodeType | None:
 
 
 def _library_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts") if name in paths}
+    # What sysconfig would tell, which takes long to import; ``site-packages`` are known by their name.
+    folders = {os.path.dirname(os.__file__)}
+    for prefix in {sys.prefix, sys.exec_prefix, sys.base_prefix}:
+        folders |= {os.path.join(prefix, "bin"), os.path.join(prefix, "Scripts")}
     return tuple(os.path.join(folder, "") for folder in sorted(folders))

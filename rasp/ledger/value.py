@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 
 from rasp.ledger.fingerprints import Fingerprint
@@ -80,7 +78,7 @@ class LiveValue:
         found = self._digests.get((length, len(self.exact)))
         if found is None:
             raws = [text.encode("utf-8", "surrogateescape") for text in self.exact]
-            found = tuple(make(raw) for raw in raws for make in _DIGESTS.get(length, ()))
+            found = tuple(digest for raw in raws for digest in _digests_of(raw, length))
             self._digests[length, len(self.exact)] = found
         return found
 
@@ -96,22 +94,15 @@ class LiveValue:
         return self.credential.mask
 
 
-_DIGESTS: dict[int, tuple[Callable[[bytes], str], ...]] = {
-    32: (
-        lambda raw: hashlib.md5(raw, usedforsecurity=False).hexdigest(),
-        lambda raw: hashlib.blake2b(raw, digest_size=16).hexdigest(),
-    ),
-    40: (
-        lambda raw: hashlib.sha1(raw, usedforsecurity=False).hexdigest(),
-        lambda raw: hashlib.blake2b(raw, digest_size=20).hexdigest(),
-    ),
-    64: (
-        lambda raw: hashlib.sha256(raw).hexdigest(),
-        lambda raw: hashlib.blake2b(raw, digest_size=32).hexdigest(),
-    ),
-    128: (
-        lambda raw: hashlib.sha512(raw).hexdigest(),
-        lambda raw: hashlib.blake2b(raw).hexdigest(),
-    ),
-}
+_DIGESTS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
+"""Which digest has that many hex digits, beside a BLAKE2b of that size."""
 DIGEST_LENGTHS = tuple(sorted(_DIGESTS, reverse=True))
+
+
+def _digests_of(raw: bytes, length: int) -> tuple[str, ...]:
+    if length not in _DIGESTS:
+        return ()
+    import hashlib  # loads OpenSSL, for which the start of a process has no time
+
+    first = hashlib.new(_DIGESTS[length], raw, usedforsecurity=False).hexdigest()
+    return first, hashlib.blake2b(raw, digest_size=length // 2).hexdigest()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +141,8 @@ class Sabotage(Exception):  # noqa: N818 - what a test of this guard does to a h
 
 def _place(error: Exception) -> str:
     """The innermost place in rasp's own code, as module and line."""
+    import traceback  # only a failure waits for it
+
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_OWN)]
     if not frames:
         return "an unknown place"

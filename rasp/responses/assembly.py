@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import os
+import time
+from _blake2 import blake2b
 
 from rasp.ledger.masking import mask_runs
 from rasp.ledger.places import Places
@@ -118,7 +118,7 @@ class Assembly:
     def _key(self, draft: Draft, holder: str, location: Location) -> str:
         statement = self._statements.normal(location)
         parts = (draft.rule, draft.severity.word, holder, location.function, statement)
-        return hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
+        return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def request_info(scope: RequestScope) -> RequestInfo:
@@ -135,5 +135,6 @@ def _incoming(scope: RequestScope | None) -> tuple[str, str] | None:
 
 
 def _now() -> str:
-    moment = datetime.datetime.now(datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = time.time_ns() // 1_000_000
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{moment}.{milliseconds % 1000:03d}Z"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import linecache
+from _blake2 import blake2b
 
 from rasp.ledger.syntax import SyntaxTrees
 from rasp.model import Location
@@ -71,4 +71,4 @@ def _header(statement: ast.stmt) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -238,6 +237,8 @@ def find(word: str) -> Rule:
     wanted = word.strip().lower()
     if wanted in _WORDS:
         return _WORDS[wanted]
+    import difflib  # only who mistypes a name waits for it
+
     (nearest,) = difflib.get_close_matches(wanted, _WORDS, n=1, cutoff=0.0)
     rule = _WORDS[nearest]
     raise RaspError(f"no rule is called {word[:80]!r}; the nearest is {rule.name} ({rule.id})")

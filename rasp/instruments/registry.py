@@ -48,6 +48,9 @@ ROWS = (
         ),
     ),
     Row("flask_caching", "flask_caching_caches", ("flask_caching",)),
+    Row("redis", "redis_clients", ("redis.commands.core", "redis.client", "redis.cluster")),
+    Row("valkey", "redis_clients", ("valkey.commands.core", "valkey.client", "valkey.cluster")),
+    Row("limits", "rate_limits", ("limits.strategies",)),
     Row("pyjwt", "pyjwt", ("jwt.api_jws", "jwt.api_jwt")),
     Row("hmac", "hmac_keys", ("_hashlib", "hmac")),
     Row(

@@ -29,6 +29,7 @@ from rasp.patching.patches import PatchPoint
 
 KEY = api_key("contract")
 LIBRARIES = ("flask", "logging", "structlog", "loguru", "opentelemetry.sdk.trace", "cachelib", "flask_caching", "jwt")
+STORES = ("redis", "valkey", "limits")
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -38,7 +39,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *SERVERS)!r}:
+for name in {(*LIBRARIES, *SERVERS, *STORES)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()
@@ -85,9 +86,11 @@ def put_back(point: PatchPoint, original: object) -> None:
 
 def is_its_own(point: PatchPoint) -> bool:
     """Whether a class has an attribute that no base of it has, so that without it there is none."""
+    if at(point) is MISSING:
+        return False
     target, attribute = place(point)
     bases = [base for base in getattr(target, "__mro__", ())[1:] if base is not object]
-    return at(point) is not MISSING and not any(attribute in vars(base) for base in bases)
+    return not any(attribute in vars(base) for base in bases)
 
 
 def wrapped(ours: Any) -> Any:

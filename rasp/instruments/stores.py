@@ -1,0 +1,182 @@
+"""What the instruments of stores share: a name that shows no credential costs one look-up, and nothing else.
+
+Only where a name belongs to a live credential is the stack walked and an event made. Names are ``str`` and ``bytes``,
+or tuples that hold some, as memoizing decorators make them.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+from rasp.instruments.caches import cache_depth
+from rasp.instruments.kit import Kit, as_text, obey
+from rasp.ledger.cache_book import SESSION_LIBRARIES
+from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
+from rasp.ledger.expectation import expects
+from rasp.ledger.places import CallPath
+from rasp.model import Verdict
+from rasp.patching.patches import Make, named_like
+
+SHORTEST = 8
+"""Characters of the shortest credential that is followed: a shorter name shows none."""
+PARTS = 16
+"""Elements of a tuple that are looked at."""
+_FRAMES = 40
+_SIMPLE = (int, float, bool, type(None))
+
+After = Callable[[Any, Any, Any, Any], Any]
+"""A hook: the store, the call's positional and keyword arguments, and its result."""
+
+
+class Stores:
+    """Turns calls of one library into events. ``holder`` tells the back end of a store; asked only where it matters."""
+
+    def __init__(self, kit: Kit, holder: Callable[[Any], Holder]) -> None:
+        self._kit = kit
+        self._holder = holder
+        self._desk = kit.ledger.desk
+        self.depth = kit.shared(cache_depth)
+
+    def shows(self, name: object, *, hit: bool = False) -> str | None:
+        """The name as text, if a credential shows in it, or might once a look-up under it hit."""
+        text = as_text(name) if not isinstance(name, tuple) else self._of_tuple(name, hit)
+        if text is None or len(text) < SHORTEST:
+            return None
+        scope = self._desk.scopes.here()
+        if self._desk.match_slot(text, scope) is not None:
+            return text
+        return text if hit and scope is not None and scope.has("candidates") else None
+
+    def _of_tuple(self, name: tuple[Any, ...], hit: bool) -> str | None:
+        """A tuple's elements in one text, if one of them shows a credential."""
+        parts = name[:PARTS]
+        if not any(isinstance(part, (str, bytes)) and self.shows(part, hit=hit) for part in parts):
+            return None
+        texts = (as_text(part) if not isinstance(part, _SIMPLE) else repr(part) for part in parts)
+        return " ".join(text for text in texts if text is not None)
+
+    def where(self, frame: FrameType) -> CallPath:
+        """Where an entry is stored: the innermost app frame."""
+        return self._kit.here(frame)
+
+    def stored(self, store: Any, *names: object) -> Verdict | None:
+        """Entries were stored; the first verdict that raises counts."""
+        verdict: Verdict | None = None
+        for name in names:
+            text = self.shows(name)
+            if text is not None:
+                frame = sys._getframe(1)
+                event = CacheStored(self._holder(store), text, self.where(frame), session_frame(frame))
+                verdict = verdict or self._kit.pipeline.handle(event)
+        return verdict
+
+    def read(self, store: Any, found: Iterable[tuple[object, bool]]) -> Verdict | None:
+        """Entries were looked up, each with whether it was there."""
+        verdict: Verdict | None = None
+        for name, hit in found:
+            text = self.shows(name, hit=hit)
+            if text is not None:
+                event = CacheRead(self._holder(store), text, hit, self._kit.here(sys._getframe(1)))
+                verdict = verdict or self._kit.pipeline.handle(event)
+        return verdict
+
+    def removed(
+        self, store: Any, outcome: Iterable[tuple[object, bool | None]], error: type[Exception] | None = None
+    ) -> Verdict | None:
+        """Entries were deleted, each with whether there was one, if the library says so; ``error``: it raised that."""
+        verdict: Verdict | None = None
+        for name, removed in outcome:
+            text = self.shows(name, hit=bool(removed))
+            if text is not None:
+                frame = sys._getframe(1)
+                guarded = error is not None and expects(frame, self._kit.ledger.places, error)
+                path = self._kit.path(frame)
+                event = CacheRemoved(self._holder(store), text, removed, error is not None, guarded, path)
+                verdict = verdict or self._kit.pipeline.handle(event)
+        return verdict
+
+    def cleared(self, store: Any) -> None:
+        """A whole store was emptied."""
+        self._kit.pipeline.handle(CacheCleared(self._holder(store)))
+
+    def wrap(self, after: After | None, raising: type[Exception] | None = None, failed: After | None = None) -> Make:
+        """The wrapper of a method: the hook ``after`` at depth 1; ``failed`` where it raised for lack of the entry."""
+        depth = self.depth
+
+        def make(original: Any) -> Any:
+            def method(store: Any, *args: Any, **kwargs: Any) -> Any:
+                here = depth.get()
+                if here.now:
+                    return original(store, *args, **kwargs)
+                here.now = True
+                try:
+                    result = original(store, *args, **kwargs)
+                except BaseException as error:
+                    here.now = False
+                    if failed is not None and raising is not None and isinstance(error, raising):
+                        obey(failed(store, args, kwargs, None))
+                    raise
+                here.now = False
+                if after is not None:
+                    obey(after(store, args, kwargs, result))
+                return result
+
+            return named_like(original, method)
+
+        return make
+
+
+class Numbers:
+    """Numbers for objects that are back ends by themselves, hashable or not; none is given twice, unlike ``id()``."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._last = 0
+
+    def of(self, target: Any) -> int:
+        """The number of an object."""
+        key = id(target)
+        known = self._known.get(key)
+        if known is not None and known[0]() is target:
+            return known[1]
+        self._last += 1
+        try:
+            self._known[key] = (weakref.ref(target, lambda _: self._known.pop(key, None)), self._last)
+        except TypeError:
+            return key  # no weak references
+        return self._last
+
+
+def address(host: object, port: object) -> tuple[str, str, str]:
+    """What tells a server from another one, by whichever client it is reached."""
+    name = as_text(host) or "localhost"
+    return ("server", "127.0.0.1" if name in ("localhost", "::1") else name, str(port))
+
+
+def session_frame(frame: FrameType | None) -> FrameType | None:
+    """The frame of a session library that makes this call, if one does. Django as such is none, its sessions are."""
+    return _frame_of(frame, SESSION_LIBRARIES)
+
+
+def _frame_of(frame: FrameType | None, packages: frozenset[str]) -> FrameType | None:
+    for _ in range(_FRAMES):
+        if frame is None:
+            return None
+        module = str(frame.f_globals.get("__name__", ""))
+        package = module.partition(".")[0]
+        if package in packages and (package != "django" or module.startswith("django.contrib.sessions")):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+QUEUES = frozenset({"rq", "celery", "kombu", "huey", "dramatiq"})
+
+
+def keeps_its_own(frame: FrameType | None) -> bool:
+    """Whether a session library or a task queue makes this call, whose store of values is its own affair."""
+    return _frame_of(frame, SESSION_LIBRARIES | QUEUES) is not None

@@ -1,9 +1,9 @@
 """limits, and Flask-Limiter over it: the keys under which callers are counted.
 
-Each strategy's ``hit`` stores; ``test``, ``get_window_stats`` and ``clear`` use. What the storage does for it (memory, redis,
-memcached) is part of it. Flask-Limiter asks the app's key function for the key and counts before any code of the app is
-on the stack: what it stores is located at that function. Not seen: ``limits.aio``, and a storage that the app calls by
-itself.
+Each strategy's ``hit`` stores; ``test``, ``get_window_stats`` and ``clear`` use. What the storage does for it (memory,
+redis, memcached) is part of it. Flask-Limiter asks the app's key function for the key and counts while no code of the
+app is on the stack: what it stores is located at that function. Not seen: ``limits.aio``, and a storage that the app
+calls by itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Counters(Stores):
         return ()
 
     def _at_its_def(self, code: CodeType) -> CodeType:
-        """The code of a function such that its first instruction stands on the line of ``def``, below its decorators."""
+        """A function's code whose first instruction stands on the line of ``def``, below its decorators."""
         known = self._functions.get(code)
         if known is None:
             if len(self._functions) >= _BOUND:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,7 +29,16 @@ from rasp.patching.patches import PatchPoint
 
 KEY = api_key("contract")
 LIBRARIES = ("flask", "logging", "structlog", "loguru", "opentelemetry.sdk.trace", "cachelib", "flask_caching", "jwt")
-STORES = ("redis", "valkey", "limits")
+STORES = (
+    "redis",
+    "valkey",
+    "pymemcache",
+    "cachetools",
+    "limits.strategies",
+    "diskcache",
+    "dogpile.cache.backends.memory",
+    "django.core.cache.backends.locmem",
+)
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -277,7 +286,11 @@ class InstrumentContract:
         with self.built(tmp_path / "load"):
             points = self.points().points
         required = [point for point in points if not point.optional and not point.own_only]
-        victim = next(point for point in reversed(required or points) if is_its_own(point))
+        victim = next((point for point in reversed(required or points) if is_its_own(point)), None)
+        if victim is None:  # every method is one that a base has too: a version without the class
+            first = next(point for point in points if not point.optional)
+            victim = replace(first, path=first.path.rpartition(".")[0])
+            required = [victim]
         before = Process()
         monkeypatch.delattr(*place(victim))
         others = {point: at(point) for point in points if point != victim}

@@ -102,7 +102,7 @@ class TestLimitsOverMemcached(TestLimitsInMemory):
 
     def subject(self, folder):
         storage = self.storage()
-        storage.reset = lambda: storage.storage.flush_all()
+        storage.reset = storage.storage.flush_all
         self.storage, made = lambda: storage, self.storage
         try:
             return super().subject(folder)

@@ -47,7 +47,7 @@ ROWS = (
             "cachelib.memcached", "cachelib.uwsgi", "cachelib.mongodb", "cachelib.dynamodb",
         ),
     ),
-    Row("cachelib.values", "cachelib_values", ("cachelib.file",)),
+    Row("cachelib.values", "cachelib_values", ("cachelib.serializers",)),
     Row("flask_caching", "flask_caching_caches", ("flask_caching",)),
     Row("redis", "redis_clients", ("redis.commands.core", "redis.client", "redis.cluster")),
     Row("valkey", "redis_clients", ("valkey.commands.core", "valkey.client", "valkey.cluster")),

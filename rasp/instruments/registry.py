@@ -67,6 +67,7 @@ ROWS = (
             for name in ("base", "locmem", "filebased", "db", "redis", "memcached")
         ),
     ),
+    Row("functools", "lru_caches", ("functools",)),
     Row("limits", "rate_limits", ("limits.strategies",)),
     Row("pyjwt", "pyjwt", ("jwt.api_jws", "jwt.api_jwt")),
     Row("hmac", "hmac_keys", ("_hashlib", "hmac")),

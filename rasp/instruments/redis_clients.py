@@ -10,7 +10,7 @@ values that it stores are judged here, where they leave the process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, obey
@@ -83,23 +83,24 @@ class RedisHooks:
 
     def _touched(self, client: Any, command: Command, args: Sequence[Any], result: Any) -> Verdict | None:
         """The names of a command that show a credential: its keys first, else their members."""
+        shows = self._stores.shows
         keys = args[command.keys]
+        shown = [at for at, key in enumerate(keys) if shows(key, hit=True) is not None]
         if command.members is None:
+            if not shown:
+                return None
             told = command.told(args, result, len(keys))
-            return self._happened(client, command.does, list(zip(keys, told, strict=False)))
+            return self._happened(client, command.does, [(keys[at], told[at]) for at in shown])
         members = args[command.members]
-        told = command.told(args, result, len(members))
-        if keys and self._stores.shows(keys[0]) is not None:
+        if shown and shows(keys[0]) is not None:
             does = Does.READ if command.does is Does.RELEASE else command.does
+            told = command.told(args, result, len(members))
             return self._happened(client, does, [(keys[0], any(told))])
-        return self._happened(client, command.does, list(self._members(keys, members, told)))
-
-    def _members(
-        self, keys: Sequence[Any], members: Sequence[Any], told: Sequence[bool | None]
-    ) -> Iterator[tuple[str, bool | None]]:
-        for member, was in zip(members, told, strict=False):
-            if self._stores.shows(member, hit=bool(was)) is not None:
-                yield f"{as_text(keys[0]) or keys[0]}[{as_text(member)}]", was
+        shown = [at for at, member in enumerate(members) if shows(member, hit=True) is not None]
+        if not shown:
+            return None
+        told, key = command.told(args, result, len(members)), as_text(keys[0]) or str(keys[0])
+        return self._happened(client, command.does, [(f"{key}[{as_text(members[at])}]", told[at]) for at in shown])
 
     def _happened(self, client: Any, does: Does, touched: Touched) -> Verdict | None:
         if does is Does.RELEASE:

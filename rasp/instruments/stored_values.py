@@ -40,8 +40,13 @@ class StoredValues:
             return None
         verdict: Verdict | None = None
         for value in values:
-            for text in texts(value, _LEVELS):
-                verdict = verdict or self._judge(holder, text[:LONGEST], noted)
+            if isinstance(value, (str, bytes)):
+                if len(value) >= SHORTEST:
+                    text = as_text(value[:LONGEST]) or ""
+                    verdict = verdict or self._judge(holder, text, noted)
+            elif isinstance(value, (dict, list, tuple, bytearray)):
+                for text in texts(value, _LEVELS):
+                    verdict = verdict or self._judge(holder, text[:LONGEST], noted)
         return verdict
 
     def _judge(self, holder: Holder, text: str, noted: bool) -> Verdict | None:

@@ -43,7 +43,10 @@ class Stores:
 
     def shows(self, name: object, *, hit: bool = False) -> str | None:
         """The name as text, if a credential shows in it, or might once a look-up under it hit."""
-        text = as_text(name) if not isinstance(name, tuple) else self._of_tuple(name, hit)
+        if type(name) is str:
+            text: str | None = name
+        else:
+            text = self._of_tuple(name, hit) if isinstance(name, tuple) else as_text(name)
         if text is None or len(text) < SHORTEST:
             return None
         scope = self._desk.scopes.here()

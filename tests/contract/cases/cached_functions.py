@@ -28,7 +28,7 @@ def signer(secret):
 
 
 class Users:
-    @functools.lru_cache
+    @functools.lru_cache  # noqa: B019 - what is tested
     def of(self, key, *, tenant):
         return {"tenant": tenant}
 

@@ -97,24 +97,23 @@ class Wrappers:
 
     def _default(self, after: Any, without: Make | None = None) -> Make:
         """``get`` and ``pop``: a default of ours tells whether the entry was there; ``without`` one, it raises."""
-        depth = self._depth
+        inside, enter, leave = self._depth.inside, self._depth.enter, self._depth.leave
 
         def make(original: Any) -> Any:
             raising = original if without is None else without(original)
 
             def method(cache: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
-                here = depth.get()
-                if here.now:
+                if inside():
                     return original(cache, key, *args, **kwargs)
                 if len(args) + len(kwargs) > 1 or (kwargs and "default" not in kwargs):
                     return original(cache, key, *args, **kwargs)  # it refuses them
                 if without is not None and not args and not kwargs:
                     return raising(cache, key)
-                here.now = True
+                token = enter(True)
                 try:
                     result = original(cache, key, _ABSENT)
                 finally:
-                    here.now = False
+                    leave(token)
                 obey(after(cache, key, result is not _ABSENT))
                 if result is _ABSENT:
                     return args[0] if args else kwargs.get("default")
@@ -125,18 +124,17 @@ class Wrappers:
         return make
 
     def _setdefault(self, after: Any) -> Make:
-        depth = self._depth
+        inside, enter, leave = self._depth.inside, self._depth.enter, self._depth.leave
 
         def make(original: Any) -> Any:
             def setdefault(cache: Any, key: Any, *args: Any, **kwargs: Any) -> Any:
-                here = depth.get()
-                if here.now:
+                if inside():
                     return original(cache, key, *args, **kwargs)
-                here.now = True
+                token = enter(True)
                 try:
                     result = original(cache, key, *args, **kwargs)
                 finally:
-                    here.now = False
+                    leave(token)
                 # What it answers is what was there, or else the very object that it was given.
                 given = args[0] if args else kwargs.get("default")
                 obey(after(cache, key, result is not given))

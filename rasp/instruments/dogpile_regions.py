@@ -81,15 +81,14 @@ class MemoryDeletes:
 
         def method(backend: Any, *args: Any, **kwargs: Any) -> Any:
             keys = args[0] if args else kwargs.get("keys" if several else "key")
-            here = depth.get()
-            if here.now or (several and not isinstance(keys, (list, tuple, set))):
+            if depth.inside() or (several and not isinstance(keys, (list, tuple, set))):
                 return original(backend, *args, **kwargs)
             outcome = look(backend, keys if several else (keys,))
-            here.now = True
+            token = depth.enter(True)
             try:
                 result = original(backend, *args, **kwargs)
             finally:
-                here.now = False
+                depth.leave(token)
             if outcome:
                 obey(removed(backend, outcome))
             return result

@@ -75,7 +75,7 @@ class RedisHooks:
             command = COMMANDS.get(word)
             if command is None:
                 return self._others(client, word, args)
-        inside = self._stores.depth.get().now
+        inside = self._stores.depth.inside()
         verdict = None if inside else self._touched(client, command, args, result)
         if command.values is not None:
             verdict = verdict or self._values.judge(Holder(self._name, None), args[command.values])
@@ -116,7 +116,7 @@ class RedisHooks:
             return self._evaluated(client, word, args)
         if word == "SCRIPT LOAD" and len(args) > 1:
             self._scripts.learn(args[1])
-        elif word in CLEARS and not self._stores.depth.get().now:
+        elif word in CLEARS and not self._stores.depth.inside():
             self._stores.cleared(client)
         return None
 
@@ -127,7 +127,7 @@ class RedisHooks:
         if "SHA" not in word:
             self._scripts.learn(args[1])
         verdict: Verdict | None = None
-        if not self._stores.depth.get().now:
+        if not self._stores.depth.inside():
             does = Does.STORE if stores else Does.READ
             verdict = self._happened(client, does, [(key, stores) for key in keys])
         if stores:

@@ -18,6 +18,7 @@ from rasp.ledger.cache_book import SESSION_LIBRARIES
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
 from rasp.ledger.expectation import expects
 from rasp.ledger.places import CallPath
+from rasp.ledger.slots import SlotMatch
 from rasp.model import Verdict
 from rasp.patching.patches import Make, named_like
 
@@ -38,21 +39,33 @@ class Stores:
     def __init__(self, kit: Kit, holder: Callable[[Any], Holder]) -> None:
         self._kit = kit
         self._holder = holder
-        self._desk = kit.ledger.desk
+        self._book = kit.ledger.cache
+        self._scope = kit.ledger.scopes.here
         self.depth = kit.shared(cache_depth)
 
     def shows(self, name: object, *, hit: bool = False) -> str | None:
         """The name as text, if a credential shows in it, or might once a look-up under it hit."""
+        text = self._text(name, hit)
+        if text is None:
+            return None
+        scope = self._scope()
+        if self._book.match(text, scope) is not None:
+            return text
+        return text if hit and scope is not None and scope.has("candidates") else None
+
+    def _text(self, name: object, hit: bool) -> str | None:
+        """A name as text, if it is long enough to show a credential."""
         if type(name) is str:
             text: str | None = name
         else:
             text = self._of_tuple(name, hit) if isinstance(name, tuple) else as_text(name)
-        if text is None or len(text) < SHORTEST:
-            return None
-        scope = self._desk.scopes.here()
-        if self._desk.match_slot(text, scope) is not None:
-            return text
-        return text if hit and scope is not None and scope.has("candidates") else None
+        return None if text is None or len(text) < SHORTEST else text
+
+    def _match(self, name: object, hit: bool) -> tuple[str, SlotMatch] | None:
+        """A name as text, with the credential that shows in it."""
+        text = self._text(name, hit)
+        match = None if text is None else self._book.match(text, self._scope(), hit=hit)
+        return None if text is None or match is None else (text, match)
 
     def _of_tuple(self, name: tuple[Any, ...], hit: bool) -> str | None:
         """A tuple's elements in one text, if one of them shows a credential."""
@@ -70,20 +83,22 @@ class Stores:
         """Entries were stored; the first verdict that raises counts."""
         verdict: Verdict | None = None
         for name in names:
-            text = self.shows(name)
-            if text is not None:
+            found = self._match(name, False)
+            if found is not None:
+                text, match = found
                 frame = sys._getframe(1)
-                event = CacheStored(self._holder(store), text, self.where(frame), session_frame(frame))
+                event = CacheStored(self._holder(store), text, self.where(frame), session_frame(frame), match)
                 verdict = verdict or self._kit.pipeline.handle(event)
         return verdict
 
-    def read(self, store: Any, found: Iterable[tuple[object, bool]]) -> Verdict | None:
+    def read(self, store: Any, looked: Iterable[tuple[object, bool]]) -> Verdict | None:
         """Entries were looked up, each with whether it was there."""
         verdict: Verdict | None = None
-        for name, hit in found:
-            text = self.shows(name, hit=hit)
-            if text is not None:
-                event = CacheRead(self._holder(store), text, hit, self._kit.here(sys._getframe(1)))
+        for name, hit in looked:
+            found = self._match(name, hit)
+            if found is not None:
+                text, match = found
+                event = CacheRead(self._holder(store), text, hit, self._kit.here(sys._getframe(1)), match)
                 verdict = verdict or self._kit.pipeline.handle(event)
         return verdict
 
@@ -93,12 +108,14 @@ class Stores:
         """Entries were deleted, each with whether there was one, if the library says so; ``error``: it raised that."""
         verdict: Verdict | None = None
         for name, removed in outcome:
-            text = self.shows(name, hit=bool(removed))
-            if text is not None:
+            found = self._match(name, bool(removed))
+            if found is not None:
+                text, match = found
                 frame = sys._getframe(1)
                 guarded = error is not None and expects(frame, self._kit.ledger.places, error)
                 path = self._kit.path(frame)
-                event = CacheRemoved(self._holder(store), text, removed, error is not None, guarded, path)
+                holder = self._holder(store)
+                event = CacheRemoved(holder, text, removed, error is not None, guarded, path, match)
                 verdict = verdict or self._kit.pipeline.handle(event)
         return verdict
 
@@ -108,22 +125,21 @@ class Stores:
 
     def wrap(self, after: After | None, raising: type[Exception] | None = None, failed: After | None = None) -> Make:
         """The wrapper of a method: the hook ``after`` at depth 1; ``failed`` where it raised for lack of the entry."""
-        depth = self.depth
+        inside, enter, leave = self.depth.inside, self.depth.enter, self.depth.leave
 
         def make(original: Any) -> Any:
             def method(store: Any, *args: Any, **kwargs: Any) -> Any:
-                here = depth.get()
-                if here.now:
+                if inside():
                     return original(store, *args, **kwargs)
-                here.now = True
+                token = enter(True)
                 try:
                     result = original(store, *args, **kwargs)
                 except BaseException as error:
-                    here.now = False
+                    leave(token)
                     if failed is not None and raising is not None and isinstance(error, raising):
                         obey(failed(store, args, kwargs, None))
                     raise
-                here.now = False
+                leave(token)
                 if after is not None:
                     obey(after(store, args, kwargs, result))
                 return result

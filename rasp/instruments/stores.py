@@ -17,7 +17,7 @@ from rasp.instruments.kit import Kit, as_text, obey
 from rasp.ledger.cache_book import SESSION_LIBRARIES
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
 from rasp.ledger.expectation import expects
-from rasp.ledger.places import CallPath
+from rasp.ledger.places import CallPath, Places
 from rasp.ledger.slots import SlotMatch
 from rasp.model import Verdict
 from rasp.patching.patches import Make, named_like
@@ -27,6 +27,7 @@ SHORTEST = 8
 PARTS = 16
 """Elements of a tuple that are looked at."""
 _FRAMES = 40
+QUEUES = frozenset({"rq", "celery", "kombu", "huey", "dramatiq"})
 _SIMPLE = (int, float, bool, type(None))
 
 After = Callable[[Any, Any, Any, Any], Any]
@@ -86,8 +87,8 @@ class Stores:
             found = self._match(name, False)
             if found is not None:
                 text, match = found
-                frame = sys._getframe(1)
-                event = CacheStored(self._holder(store), text, self.where(frame), session_frame(frame), match)
+                frame, places = sys._getframe(1), self._kit.ledger.places
+                event = CacheStored(self._holder(store), text, self.where(frame), session_frame(frame, places), match)
                 verdict = verdict or self._kit.pipeline.handle(event)
         return verdict
 
@@ -176,14 +177,18 @@ def address(host: object, port: object) -> tuple[str, str, str]:
     return ("server", "127.0.0.1" if name in ("localhost", "::1") else name, str(port))
 
 
-def session_frame(frame: FrameType | None) -> FrameType | None:
-    """The frame of a session library that makes this call, if one does. Django as such is none, its sessions are."""
-    return _frame_of(frame, SESSION_LIBRARIES)
+def session_frame(frame: FrameType | None, places: Places) -> FrameType | None:
+    """The frame of a session library that makes this call, if one does."""
+    return _frame_of(frame, SESSION_LIBRARIES, places)
 
 
-def _frame_of(frame: FrameType | None, packages: frozenset[str]) -> FrameType | None:
+def _frame_of(frame: FrameType | None, packages: frozenset[str], places: Places) -> FrameType | None:
+    """The frame of one of these packages between here and the innermost app frame.
+
+    What stands outside of that may be a middleware or a worker that runs the app. Of Django only its sessions count.
+    """
     for _ in range(_FRAMES):
-        if frame is None:
+        if frame is None or places.is_app(frame.f_code.co_filename) or frame.f_code in places.walls:
             return None
         module = str(frame.f_globals.get("__name__", ""))
         package = module.partition(".")[0]
@@ -193,9 +198,6 @@ def _frame_of(frame: FrameType | None, packages: frozenset[str]) -> FrameType | 
     return None
 
 
-QUEUES = frozenset({"rq", "celery", "kombu", "huey", "dramatiq"})
-
-
-def keeps_its_own(frame: FrameType | None) -> bool:
+def keeps_its_own(frame: FrameType | None, places: Places) -> bool:
     """Whether a session library or a task queue makes this call, whose store of values is its own affair."""
-    return _frame_of(frame, SESSION_LIBRARIES | QUEUES) is not None
+    return _frame_of(frame, SESSION_LIBRARIES | QUEUES, places) is not None

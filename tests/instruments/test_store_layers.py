@@ -258,3 +258,28 @@ def test_a_bearer_token_in_a_hash_field_and_in_a_value(install_rasp, client):
 
     asked(app, "/", {"Authorization": f"Bearer {token}"})
     assert installed.judged() == [("raw-token-as-key", "warning", "view"), ("raw-token-stored", "warning", "value")]
+
+
+RUNS_THE_APP = """
+def around(call):
+    def run(*args):
+        return call(*args)
+    return run
+"""
+
+
+@pytest.mark.parametrize("module", ["beaker.middleware", "django.contrib.sessions.middleware", "rq.job"])
+def test_a_library_that_runs_the_app_is_not_what_stores(install_rasp, client, module):
+    installed, app, library = install_rasp(), flask_app(), {"__name__": module}
+    exec(RUNS_THE_APP, library)
+
+    @app.get("/")
+    def view():
+        client.set(request.headers["X-API-Key"], 1)
+        client.set("user:1", request.headers["X-API-Key"])
+        return "ok"
+
+    app.wsgi_app = library["around"](app.wsgi_app)
+    app.view_functions["view"] = library["around"](view)
+    asked(app)
+    assert installed.judged() == [("raw-token-as-key", "warning", "view"), ("raw-token-stored", "warning", "view")]

@@ -39,7 +39,7 @@ class Counters(Stores):
 
     def _of(self, limiter: Any) -> Holder:
         storage = limiter.storage
-        kind = type(storage).__name__.removesuffix("Storage").lower()
+        kind = storage.__class__.__name__.removesuffix("Storage").lower()
         client = getattr(storage, "storage", None)
         hosts = getattr(storage, "hosts", None)
         if hasattr(client, "connection_pool") or hasattr(client, "nodes_manager"):
@@ -110,7 +110,7 @@ def instrument(kit: Kit) -> Instrument:
     return Instrument(
         name="limits",
         library="limits",
-        supported=">=2",
+        supported=">=3",
         points=points,
         unreachable=("limits.aio: made for ASGI, which is not followed", "a storage that the app calls by itself"),
     )

@@ -8,6 +8,7 @@ pytest.register_assert_rewrite("support.installed", "contract")
 
 from support import installed as support  # noqa: E402 - its assertions are to be rewritten
 from support.scripts import Scripts  # noqa: E402
+from support.servers import memcached_server, redis_cluster, redis_server  # noqa: E402, F401 - fixtures
 
 from rasp import runtime as process  # noqa: E402
 

@@ -71,7 +71,28 @@ ROWS = (
             "cachelib.memcached", "cachelib.uwsgi", "cachelib.mongodb", "cachelib.dynamodb",
         ),
     ),
+    Row("cachelib.values", "cachelib_values", ("cachelib.serializers",)),
     Row("flask_caching", "flask_caching_caches", ("flask_caching",)),
+    Row("redis", "redis_clients", ("redis.commands.core", "redis.client", "redis.cluster")),
+    Row("valkey", "redis_clients", ("valkey.commands.core", "valkey.client", "valkey.cluster")),
+    Row("pymemcache", "pymemcache_clients", ("pymemcache.client.base",)),
+    Row("cachetools", "cachetools_caches", ("cachetools",)),
+    Row("diskcache", "diskcache_caches", ("diskcache.core",)),
+    Row(
+        "dogpile",
+        "dogpile_regions",
+        tuple(f"dogpile.cache.backends.{name}" for name in ("memory", "file", "redis", "valkey", "memcached")),
+    ),
+    Row(
+        "django.cache",
+        "django_caches",
+        tuple(
+            f"django.core.cache.backends.{name}"
+            for name in ("base", "locmem", "filebased", "db", "redis", "memcached")
+        ),
+    ),
+    Row("functools", "lru_caches", ("functools",)),
+    Row("limits", "rate_limits", ("limits.strategies",)),
     Row("pyjwt", "pyjwt", ("jwt.api_jws", "jwt.api_jwt")),
     Row("hmac", "hmac_keys", ("_hashlib", "hmac")),
     Row(

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +37,16 @@ REPORTERS = (
     "werkzeug.debug.tbtools",
 )
 CLIENTS = ("http.client", "urllib3", "requests", "httpx", "httpx2", "aiohttp")
+STORES = (
+    "redis",
+    "valkey",
+    "pymemcache",
+    "cachetools",
+    "limits.strategies",
+    "diskcache",
+    "dogpile.cache.backends.memory",
+    "django.core.cache.backends.locmem",
+)
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -46,7 +56,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *SERVERS)!r}:
+for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *STORES, *SERVERS)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()
@@ -93,9 +103,11 @@ def put_back(point: PatchPoint, original: object) -> None:
 
 def is_its_own(point: PatchPoint) -> bool:
     """Whether a class has an attribute that no base of it has, so that without it there is none."""
+    if at(point) is MISSING:
+        return False
     target, attribute = place(point)
     bases = [base for base in getattr(target, "__mro__", ())[1:] if base is not object]
-    return at(point) is not MISSING and not any(attribute in vars(base) for base in bases)
+    return not any(attribute in vars(base) for base in bases)
 
 
 def wrapped(ours: Any) -> Any:
@@ -282,7 +294,11 @@ class InstrumentContract:
         with self.built(tmp_path / "load"):
             points = self.points().points
         required = [point for point in points if not point.optional and not point.own_only]
-        victim = next(point for point in reversed(required or points) if is_its_own(point))
+        victim = next((point for point in reversed(required or points) if is_its_own(point)), None)
+        if victim is None:  # every method is one that a base has too: a version without the class
+            first = next(point for point in points if not point.optional)
+            victim = replace(first, path=first.path.rpartition(".")[0])
+            required = [victim]
         before = Process()
         monkeypatch.delattr(*place(victim))
         others = {point: at(point) for point in points if point != victim}

@@ -37,6 +37,8 @@ class SendingBook:
         facts: list[Fact] = []
         seen: dict[LiveValue | None, Occurrence] = {}
         shown = _each(event.in_url)
+        if scope is None and is_loopback(event.target.host):
+            return ()  # a driver or a job of this machine's own, talking to it: no request of the app's is concerned
         for live, hit in shown.items():
             seen[live] = self._occur(Action.EXPOSE, event, live, scope)
             trail = (*first_seen(live, scope), seen[live])

@@ -256,7 +256,7 @@ class Canary:
         """``repr`` and ``str`` of every object of rasp's own classes that is alive."""
         for entry in gc.get_objects():
             kind = type(entry)
-            if kind is GDict:
+            if issubclass(kind, GDict):
                 continue  # flask.g's own dict
             if str(getattr(kind, "__module__", None)).startswith("rasp.") and not isinstance(entry, types.ModuleType):
                 with contextlib.suppress(ReferenceError):

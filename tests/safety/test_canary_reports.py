@@ -15,6 +15,7 @@ from support.made_up import api_key, jwt, text
 from support.web import call
 
 import rasp
+from rasp.instruments.flask_g import GDict
 from rasp.reporters import aggregate
 
 KEYS = (
@@ -43,7 +44,7 @@ def objects():
     """``repr`` of every object of rasp's own classes that is alive."""
     for entry in gc.get_objects():
         module = str(getattr(type(entry), "__module__", None))
-        if module.startswith("rasp.") and type(entry).__name__ != "GDict":
+        if module.startswith("rasp.") and not isinstance(entry, GDict):
             with contextlib.suppress(ReferenceError):
                 yield f"{entry!r} {entry!s}"
 

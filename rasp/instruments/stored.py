@@ -1,0 +1,134 @@
+"""What all instruments of storage share: which credentials count as stored, and where they stand in what is given.
+
+Only those that a caller presented to this app: what the app issues itself, and its own secrets, it may have to keep.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, ModuleType
+from typing import Any
+
+from rasp.instruments.caches import Depth
+from rasp.instruments.kit import Kit, as_text
+from rasp.ledger.cache_book import is_session_store
+from rasp.ledger.events import Exposed
+from rasp.ledger.hits import Hit
+from rasp.ledger.scopes import RequestScope
+from rasp.ledger.value import LiveValue
+from rasp.model import Kind, Verdict
+from rasp.patching.local import Local
+from rasp.patching.patches import loaded
+
+LEAVES = 1_000
+"""Texts of one object that are looked at."""
+LONGEST = 65_536
+"""Characters of one text that are searched."""
+_PRESENTED = frozenset({"header", "cookie", "query", "form", "json", "route"})
+_PLAIN = (int, float, complex, type, ModuleType, FunctionType, BuiltinFunctionType)
+
+
+def statement_depth(kit: Kit) -> Local[Depth]:
+    """Whether a layer above the driver tells of the statements: ``kit.shared(statement_depth)``."""
+    return Local(Depth)
+
+
+class Stored:
+    """Finds and reports what is about to be stored: ``kit.shared(Stored)``."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self.values = kit.ledger.values
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is anything to find: the first and cheapest question."""
+        return self.values.foreign > 0
+
+    def scope(self) -> RequestScope | None:
+        """The request that is served here."""
+        return self._kit.ledger.scopes.here()
+
+    def found(self, content: object) -> list[Hit]:
+        """Presented credentials in a text or object, each once."""
+        texts = (content,) if isinstance(content, str) else leaves(content)
+        hits = [hit for text in texts for hit in self.values.find(text, LONGEST)]
+        if not hits:
+            return hits
+        scope = self.scope()
+        return list({hit.live: hit for hit in hits if is_presented(hit.live, scope)}.values())
+
+    def report(self, holder: str, hits: Sequence[Hit], *, noted: bool = False, slot: str | None = None) -> Any:
+        """They are stored in the clear; by a session library, as it must: a note."""
+        frame = sys._getframe(1)
+        if any(hit.live.kind is Kind.SESSION for hit in hits):
+            noted = noted or is_session_store(frame)
+        event = Exposed("stored", "", hits, self._kit.here(frame), holder, slot, noted=noted)
+        verdict: Verdict | None = self._kit.pipeline.handle(event)
+        return verdict
+
+
+def is_presented(live: LiveValue, scope: RequestScope | None) -> bool:
+    """Whether some caller presented a credential to this app."""
+    if live.kind is Kind.SERVICE:
+        return False
+    if live.presented_in_header or live.source.partition(":")[0] in _PRESENTED:
+        return True
+    return scope is not None and live in scope.presented
+
+
+def leaves(content: object) -> Iterator[str]:
+    """The texts in an object, through containers and attributes; nothing of the app's is called for it."""
+    waiting: list[Any] = [content]
+    seen: set[int] = set()
+    for _ in range(LEAVES):
+        if not waiting:
+            return
+        item = waiting.pop()
+        text = as_text(item)
+        if text is not None:
+            yield text
+            continue
+        if item is None or isinstance(item, _PLAIN) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        waiting += _parts(item)
+
+
+def _parts(item: Any) -> list[Any]:
+    """What a container or an object holds, without a call of anything that its class overrides."""
+    if isinstance(item, dict):
+        return [part for pair in islice(dict.items(item), LEAVES) for part in pair]
+    kind: Any
+    for kind in (list, tuple, set, frozenset, deque):
+        if isinstance(item, kind):
+            return list(islice(kind.__iter__(item), LEAVES))
+    for cls in type(item).__mro__:
+        attributes = cls.__dict__.get("__dict__")
+        if isinstance(attributes, GetSetDescriptorType):
+            found = attributes.__get__(item)
+            return list(islice(found.values(), LEAVES)) if isinstance(found, dict) else []
+    return []
+
+
+def pickle_depth(kit: Kit) -> Local[Depth]:
+    """Whether ``pickle.dump`` is at work and has told what it writes: ``kit.shared(pickle_depth)``."""
+    return Local(Depth)
+
+
+def is_regular(file: Any) -> bool:
+    """Whether an open file is one on disk: no pipe, no memory, no standard stream."""
+    io, tempfile = loaded("io"), loaded("tempfile")
+    kinds = (*((io.IOBase,) if io else ()), *((tempfile._TemporaryFileWrapper,) if tempfile else ()))
+    if not isinstance(file, kinds):
+        return False
+    try:
+        number = file.fileno()
+        return number > 2 and stat.S_ISREG(os.fstat(number).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -29,6 +29,7 @@ from rasp.patching.patches import PatchPoint
 
 KEY = api_key("contract")
 LIBRARIES = ("flask", "logging", "structlog", "loguru", "opentelemetry.sdk.trace", "cachelib", "flask_caching", "jwt")
+STORAGE = ("sqlite3", "psycopg", "pymysql.cursors", "sqlalchemy", "pickle", "pty", "celery.app.base", "rq.queue")
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -38,7 +39,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *SERVERS)!r}:
+for name in {(*LIBRARIES, *SERVERS, *STORAGE)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()

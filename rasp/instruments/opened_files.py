@@ -98,7 +98,7 @@ class Files:
     def written(self, file: Any, args: Any) -> Verdict | None:
         """Something is about to be written to a file."""
         content = args[0] if args else None
-        if not isinstance(content, (str, bytes, bytearray, list, tuple)) or self._pickling.get().now:
+        if not isinstance(content, (str, bytes, bytearray, memoryview, list, tuple)) or self._pickling.get().now:
             return None
         hits = self._stored.found(content)
         if not hits or not is_regular(file) or _is_logging():

@@ -18,22 +18,23 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of PyMySQL."""
     hooks = kit.shared(SqlHooks)
     sent = hooks.hook(HOLDER, MYSQL)
+    depth = hooks.depth
     found = kit.hook(f"{HOLDER}.rows", hooks.found)
 
     def method(many: bool) -> Make:
         def make(original: Any) -> Any:
             def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-                here = hooks.depth.get()
-                if here.now and not many:
-                    return original(self, *args, **kwargs)
                 known: Sent | None = sent(argument(args, kwargs, 0, "query"), argument(args, kwargs, 1, "args"), many)
                 if known is not None:
                     obey(known.verdict)
-                before, here.now = here.now, here.now or many
+                before = depth.get()
+                if many:
+                    depth.set(True)
                 try:
                     result = original(self, *args, **kwargs)
                 finally:
-                    here.now = before
+                    if many:
+                        depth.set(before)
                 if known is not None and known.sought is not None and returned_rows(self):
                     found(known.sought)
                 return result

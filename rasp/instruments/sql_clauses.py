@@ -143,7 +143,9 @@ class _Reader:
         top = self._stack[-1]
         word = self._text(at + 1)
         if word in _VERBS and not (word in ("INSERT", "REPLACE") and self._text(at + 2) == "("):
-            self._stack.append(_Frame("", inner=top.rows))
+            # INSERT ... SELECT ... FROM (VALUES ...), as SQLAlchemy writes many rows, and MERGE ... USING (VALUES ...).
+            source = word == "VALUES" and top.kind in ("insert", "insert:target", "merge")
+            self._stack.append(_Frame("", inner=source or top.rows))
         else:
             named = at > 0 and self._found[at - 1].kind == "word" and _DIGESTS.search(self._text(at - 1))
             self._stack.append(_Frame("paren", writing=top.written and not named, inner=top.inner))

@@ -82,13 +82,13 @@ class SqlHooks:
         given = tuple(_given(parameters, many))
         sought = None if outermost or many or scope is None else self._sought(holder, text, given, scope)
         verdict = None
-        if self._stored.possible and (outermost or not self.depth.get().now):
+        if self._stored.possible and (outermost or not self.depth.get()):
             verdict = self._exposed(holder, flavor, text, given)
         return None if verdict is None and sought is None else Sent(verdict, sought)
 
     def _exposed(self, holder: str, flavor: Flavor, text: str, given: Iterable[tuple[Place, object]]) -> Verdict | None:
         found = [(place, hit) for place, value in given for hit in self._stored.found(value)]
-        literal = self._stored.found(text)
+        literal = self._stored.hits(text)
         if not found and not literal:
             return None
         reading = read(text, flavor) or Reading()

@@ -61,18 +61,17 @@ def instrument(kit: Kit) -> Instrument:
 
         def make(original: Any) -> Any:
             def do_execute(self: Any, cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
-                here = depth.get()
-                if here.now:
+                if depth.get():
                     return original(self, cursor, statement, *args, **kwargs)
                 parameters = () if plain else args[0] if args else kwargs.get("parameters")
                 known: Sent | None = sent(self, statement, parameters, many)
                 if known is not None:
                     obey(known.verdict)
-                here.now = True
+                depth.set(True)
                 try:
                     return original(self, cursor, statement, *args, **kwargs)
                 finally:
-                    here.now = False
+                    depth.set(False)
 
             return named_like(original, do_execute)
 

@@ -10,8 +10,9 @@ import stat
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from itertools import islice
-from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, ModuleType
+from types import BuiltinFunctionType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from rasp.instruments.caches import Depth
@@ -33,9 +34,12 @@ _PRESENTED = frozenset({"header", "cookie", "query", "form", "json", "route"})
 _PLAIN = (int, float, complex, type, ModuleType, FunctionType, BuiltinFunctionType)
 
 
-def statement_depth(kit: Kit) -> Local[Depth]:
-    """Whether a layer above the driver tells of the statements: ``kit.shared(statement_depth)``."""
-    return Local(Depth)
+def statement_depth(kit: Kit) -> ContextVar[bool]:
+    """Whether a layer above the driver tells of the statements: ``kit.shared(statement_depth)``.
+
+    A context variable: SQLAlchemy's asynchronous engines call the driver from another greenlet, in the same context.
+    """
+    return ContextVar("rasp.statement", default=False)
 
 
 class Stored:
@@ -56,21 +60,34 @@ class Stored:
 
     def found(self, content: object) -> list[Hit]:
         """Presented credentials in a text or object, each once."""
+        return list({hit.live: hit for hit in self.hits(content)}.values())
+
+    def hits(self, content: object) -> list[Hit]:
+        """All places of presented credentials in a text or object."""
         texts = (content,) if isinstance(content, str) else leaves(content)
         hits = [hit for text in texts for hit in self.values.find(text, LONGEST)]
         if not hits:
             return hits
         scope = self.scope()
-        return list({hit.live: hit for hit in hits if is_presented(hit.live, scope)}.values())
+        return [hit for hit in hits if is_presented(hit.live, scope)]
 
     def report(self, holder: str, hits: Sequence[Hit], *, noted: bool = False, slot: str | None = None) -> Any:
         """They are stored in the clear; by a session library, as it must: a note."""
         frame = sys._getframe(1)
-        if any(hit.live.kind is Kind.SESSION for hit in hits):
+        if all(hit.live.kind is Kind.SESSION for hit in hits):
             noted = noted or is_session_store(frame)
-        event = Exposed("stored", "", hits, self._kit.here(frame), holder, slot, noted=noted)
+        path = self._kit.here(frame) or self._kit.here(_waiting())
+        event = Exposed("stored", "", hits, path, holder, slot, noted=noted)
         verdict: Verdict | None = self._kit.pipeline.handle(event)
         return verdict
+
+
+def _waiting() -> FrameType:
+    """Where the parent of this greenlet waits for it, as the app does that awaits SQLAlchemy; else a frame of ours."""
+    module = loaded("greenlet")
+    parent = module.getcurrent().parent if module is not None else None
+    found: FrameType | None = parent.gr_frame if parent is not None else None
+    return found or sys._getframe()
 
 
 def is_presented(live: LiveValue, scope: RequestScope | None) -> bool:
@@ -90,7 +107,7 @@ def leaves(content: object) -> Iterator[str]:
         if not waiting:
             return
         item = waiting.pop()
-        text = as_text(item)
+        text = as_text(_beginning(item))
         if text is not None:
             yield text
             continue
@@ -98,6 +115,13 @@ def leaves(content: object) -> Iterator[str]:
             continue
         seen.add(id(item))
         waiting += _parts(item)
+
+
+def _beginning(item: Any) -> Any:
+    """Of bytes as many as are searched, so that no more are copied."""
+    if isinstance(item, memoryview) and item.c_contiguous and item.ndim == 1:
+        item = bytes(item.cast("B")[:LONGEST])
+    return item[:LONGEST] if isinstance(item, (bytes, bytearray)) else item
 
 
 def _parts(item: Any) -> list[Any]:
@@ -108,12 +132,26 @@ def _parts(item: Any) -> list[Any]:
     for kind in (list, tuple, set, frozenset, deque):
         if isinstance(item, kind):
             return list(islice(kind.__iter__(item), LEAVES))
+    return list(islice(_attributes(item), LEAVES))
+
+
+def _attributes(item: Any) -> Iterator[Any]:
     for cls in type(item).__mro__:
-        attributes = cls.__dict__.get("__dict__")
-        if isinstance(attributes, GetSetDescriptorType):
-            found = attributes.__get__(item)
-            return list(islice(found.values(), LEAVES)) if isinstance(found, dict) else []
-    return []
+        names = cls.__dict__
+        attributes = names.get("__dict__")
+        if isinstance(attributes, (GetSetDescriptorType, MemberDescriptorType)):
+            yield from attributes.__get__(item).values()
+        if "__slots__" in names:
+            for slot in names.values():
+                if isinstance(slot, MemberDescriptorType) and slot is not attributes:
+                    yield _slot(slot, item)
+
+
+def _slot(slot: MemberDescriptorType, item: Any) -> Any:
+    try:
+        return slot.__get__(item)
+    except AttributeError:  # it was never filled
+        return None
 
 
 def pickle_depth(kit: Kit) -> Local[Depth]:
@@ -121,14 +159,37 @@ def pickle_depth(kit: Kit) -> Local[Depth]:
     return Local(Depth)
 
 
+_LAYERS = (
+    ("io", "TextIOWrapper", "buffer"),
+    ("io", "BufferedWriter", "raw"),
+    ("io", "BufferedRandom", "raw"),
+    ("gzip", "GzipFile", "fileobj"),
+    ("bz2", "BZ2File", "_fp"),
+    ("lzma", "LZMAFile", "_fp"),
+    ("tempfile", "_TemporaryFileWrapper", "file"),
+)
+"""Kinds of open files, and where each keeps the one that it writes to."""
+
+
 def is_regular(file: Any) -> bool:
-    """Whether an open file is one on disk: no pipe, no memory, no standard stream."""
-    io, tempfile = loaded("io"), loaded("tempfile")
-    kinds = (*((io.IOBase,) if io else ()), *((tempfile._TemporaryFileWrapper,) if tempfile else ()))
-    if not isinstance(file, kinds):
+    """Whether an open file is one on disk: no pipe, no memory, no standard stream.
+
+    Only known kinds are asked: a spooled file would leave memory for being asked its number.
+    """
+    kinds = [(getattr(loaded(module), name, None), inner) for module, name, inner in _LAYERS]
+    for _ in _LAYERS:
+        inner = next((inner for kind, inner in kinds if kind is not None and isinstance(file, kind)), None)
+        if inner is None:
+            break
+        try:
+            file = getattr(file, inner, None)
+        except ValueError:  # it has been detached
+            return False
+    io = loaded("io")
+    if io is None or not isinstance(file, io.FileIO) or file.closed:
         return False
+    number = file.fileno()
     try:
-        number = file.fileno()
         return number > 2 and stat.S_ISREG(os.fstat(number).st_mode)
-    except (OSError, ValueError, AttributeError):
+    except OSError:  # its descriptor was closed behind its back
         return False

@@ -74,7 +74,7 @@ def outcomes(connection):
             lambda it: it.execute(),
             pickle.dumps,
             lambda it: it.description,
-            lambda it: next(it),
+            lambda it: next(it, None),
             lambda it: it.fetchall(),
             lambda it: it.fetchone(),
             lambda it: it.executemany("SELECT 1", [()]),
@@ -138,9 +138,14 @@ def test_row_factories_and_transactions_work_as_before(install_rasp):
         connection.row_factory = sqlite3.Row
         with connection:
             connection.execute("INSERT INTO api_keys VALUES (?, ?)", ("ann", "x"))
-        with pytest.raises(ZeroDivisionError), connection:
-            connection.execute("INSERT INTO api_keys VALUES (?, ?)", ("bob", "y"))
-            raise ZeroDivisionError
+
+        def failing():
+            with connection:
+                connection.execute("INSERT INTO api_keys VALUES (?, ?)", ("bob", "y"))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            failing()
         assert [row["name"] for row in connection.execute("SELECT * FROM api_keys")] == ["ann"]
         assert connection.total_changes == 2
 

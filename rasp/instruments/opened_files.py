@@ -15,7 +15,7 @@ from typing import Any
 
 from rasp.instruments.kit import Kit, obey
 from rasp.instruments.lookalikes import Builtin, alike
-from rasp.instruments.stored import Stored, is_regular, pickle_depth
+from rasp.instruments.stored import SHORTEST, Stored, is_regular, pickle_depth
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, loaded, named_like
@@ -86,22 +86,22 @@ class Files:
         return self._classes[name]
 
     def _writing(self, original: Any) -> Any:
-        stored, written = self._stored, self._written
+        values, written = self._stored.values, self._written
 
         def write(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if stored.possible:
-                obey(written(self, args))
+            # json.dump and csv write many short pieces.
+            if values.foreign and args and (type(args[0]) is not str or len(args[0]) >= SHORTEST):
+                obey(written(self, args[0]))
             return original(self, *args, **kwargs)
 
         return named_like(original, write)
 
-    def written(self, file: Any, args: Any) -> Verdict | None:
+    def written(self, file: Any, content: object) -> Verdict | None:
         """Something is about to be written to a file."""
-        content = args[0] if args else None
-        if not isinstance(content, (str, bytes, bytearray, memoryview, list, tuple)) or self._pickling.get().now:
+        if not isinstance(content, (str, bytes, bytearray, memoryview, list, tuple)):
             return None
         hits = self._stored.found(content)
-        if not hits or not is_regular(file) or _is_logging():
+        if not hits or self._pickling.get().now or not is_regular(file) or _is_logging():
             return None
         name = file.name
         slot = os.path.basename(name) if isinstance(name, str) else None

@@ -7,6 +7,7 @@ a hit; one found under the raw value proves nothing.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from rasp.instruments.kit import Kit, as_text
 from rasp.instruments.sql_clauses import Reading, read
 from rasp.instruments.sql_text import Flavor
-from rasp.instruments.stored import Stored, statement_depth
+from rasp.instruments.stored import SHORTEST, Stored, leaves, statement_depth
 from rasp.ledger.hits import Hit
 from rasp.ledger.scopes import RequestScope
 from rasp.model import Action, Verdict
@@ -22,6 +23,9 @@ from rasp.model import Action, Verdict
 ROWS = 200
 """Rows of parameters of one call that are looked at."""
 
+_QUOTES = ("'", '"', "`", "$", "--", "/*", "#")
+_DIGESTS = frozenset({16, 20, 32, 64})
+_HEX = re.compile(r"[0-9a-fA-F]{32}")
 _UNKNOWN = 1 << 63
 """MySQL says so large a number where rows are not counted."""
 
@@ -73,18 +77,26 @@ class SqlHooks:
         outermost: bool = False,
     ) -> Sent | None:
         """A statement is about to be executed; a layer above the driver is ``outermost``, and sees no rows."""
-        scope = self._stored.scope()
-        if not self._stored.possible and (scope is None or not scope.has("candidates")):
+        possible, scope = self._stored.possible, self._stored.scope()
+        if not possible and (scope is None or not scope.has("candidates")):
             return None
         text = as_text(statement)
         if text is None:
             return None
-        given = tuple(_given(parameters, many))
-        sought = None if outermost or many or scope is None else self._sought(holder, text, given, scope)
+        texts = _texts(parameters, many)
+        sought = None
+        if texts and scope is not None and not outermost and not many:
+            sought = self._sought(holder, text, texts, scope)
         verdict = None
-        if self._stored.possible and (outermost or not self.depth.get()):
-            verdict = self._exposed(holder, flavor, text, given)
+        if possible and self._stands_in(text, texts) and (outermost or not self.depth.get()):
+            verdict = self._exposed(holder, flavor, text, tuple(_given(parameters, many)))
         return None if verdict is None and sought is None else Sent(verdict, sought)
+
+    def _stands_in(self, text: str, texts: list[str]) -> bool:
+        """Whether anything live stands in a statement: one search for all of it. No literal is without a quote."""
+        if any(mark in text for mark in _QUOTES):
+            texts = [*texts, text]
+        return bool(texts and self._stored.values.find("\n".join(texts)))
 
     def _exposed(self, holder: str, flavor: Flavor, text: str, given: Iterable[tuple[Place, object]]) -> Verdict | None:
         found = [(place, hit) for place, value in given for hit in self._stored.found(value)]
@@ -104,16 +116,12 @@ class SqlHooks:
 
     # Look-ups with a hit
 
-    def _sought(
-        self, holder: str, text: str, given: Iterable[tuple[Place, object]], scope: RequestScope
-    ) -> Sought | None:
-        if not text.lstrip()[:6].upper().startswith(("SELECT", "WITH")):
+    def _sought(self, holder: str, text: str, texts: Iterable[str], scope: RequestScope) -> Sought | None:
+        names = [name for name in texts if 32 <= len(name) <= 256 and _HEX.search(name)]
+        if not names or not text.lstrip()[:6].upper().startswith(("SELECT", "WITH")):
             return None
         slots = self._kit.ledger.desk.slots
-        for _, value in given:
-            name = value.hex() if isinstance(value, bytes) else value
-            if not isinstance(name, str) or not 32 <= len(name) <= 256:
-                continue
+        for name in names:
             match = self._kit.ledger.desk.match_slot(name, scope)
             if match is not None and match.by == "digest":
                 return Sought(holder, scope, name)
@@ -133,6 +141,20 @@ class SqlHooks:
             path = self._kit.here(sys._getframe(1))
             desk.occur(Action.USE, sought.holder, match, path, match.live, scope)
             desk.establish(scope, match.live)
+
+
+def _texts(parameters: object, many: bool) -> list[str]:
+    """All texts among the parameters that are long enough; bytes also in hex, as a digest is looked for."""
+    found: list[str] = []
+    for _, value in _given(parameters, many):
+        if type(value) is str:
+            if len(value) >= SHORTEST:
+                found.append(value)
+        elif isinstance(value, bytes) and len(value) in _DIGESTS:
+            found += (value.hex(), value.decode("utf-8", "surrogateescape"))
+        elif value is not None and not isinstance(value, (int, float)):
+            found += leaves(value)
+    return found
 
 
 def _given(parameters: object, many: bool) -> Iterable[tuple[Place, object]]:

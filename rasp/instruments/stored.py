@@ -30,6 +30,8 @@ LEAVES = 1_000
 """Texts of one object that are looked at."""
 LONGEST = 65_536
 """Characters of one text that are searched."""
+SHORTEST = 8
+"""Characters of a text that may hold a credential."""
 _PRESENTED = frozenset({"header", "cookie", "query", "form", "json", "route"})
 _PLAIN = (int, float, complex, type, ModuleType, FunctionType, BuiltinFunctionType)
 
@@ -64,8 +66,10 @@ class Stored:
 
     def hits(self, content: object) -> list[Hit]:
         """All places of presented credentials in a text or object."""
-        texts = (content,) if isinstance(content, str) else leaves(content)
-        hits = [hit for text in texts for hit in self.values.find(text, LONGEST)]
+        if isinstance(content, str):
+            hits = self.values.find(content, LONGEST)
+        else:
+            hits = [hit for text in leaves(content) for hit in self.values.find(text, LONGEST)]
         if not hits:
             return hits
         scope = self.scope()

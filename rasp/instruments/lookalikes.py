@@ -53,6 +53,20 @@ class Builtin:
         return self.__wrapped__.__module__
 
 
+def one_for_all(call: Callable[[Any, Any, Any], Any]) -> Callable[[Any], Any]:
+    """Makes replacements: the same one for an original that stands under several names, such as ``open``."""
+    made: list[tuple[Any, Builtin]] = []
+
+    def make(original: Any) -> Any:
+        found = next((ours for theirs, ours in made if original is theirs or original is ours), None)
+        if found is None:
+            found = Builtin(original, call)
+            made.append((original, found))
+        return found
+
+    return make
+
+
 class Alike(type):
     """The type of a class that is to be taken for its base.
 

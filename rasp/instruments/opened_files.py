@@ -14,7 +14,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from rasp.instruments.kit import Kit, obey
-from rasp.instruments.lookalikes import Builtin, alike
+from rasp.instruments.lookalikes import alike, one_for_all
 from rasp.instruments.stored import SHORTEST, Stored, is_regular, pickle_depth
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
@@ -108,9 +108,11 @@ class Files:
         verdict: Verdict | None = self._stored.report(HOLDER, hits, slot=slot)
         return verdict
 
-    def kept(self, name: object, value: object) -> Verdict | None:
-        """An entry is about to be stored in a shelf."""
-        hits = self._stored.found((name, value)) if self._stored.possible else []
+    def kept(self, shelf: Any, name: object, value: object) -> Verdict | None:
+        """An entry is about to be stored in a shelf; one over a dictionary is in memory."""
+        if not self._stored.possible or isinstance(shelf.dict, dict):
+            return None
+        hits = self._stored.found((name, value))
         verdict: Verdict | None = self._stored.report(HOLDER, hits) if hits else None
         return verdict
 
@@ -133,18 +135,12 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of files."""
     files = Files(kit)
     shelved = kit.hook("file.shelve", files.kept)
-    made: list[Any] = []
-
-    def opening(original: Any) -> Any:
-        # io.open is the builtin: they stay one object.
-        if not made or made[0] is not original:
-            made[:] = [original, Builtin(original, files.open)]
-        return made[1]
+    opening = one_for_all(files.open)
 
     def shelf(original: Any) -> Any:
         def __setitem__(self: Any, *args: Any) -> Any:
             if len(args) == 2:
-                obey(shelved(*args))
+                obey(shelved(self, *args))
             return original(self, *args)
 
         return named_like(original, __setitem__)
@@ -156,6 +152,7 @@ def instrument(kit: Kit) -> Instrument:
         points=(
             PatchPoint("builtins", "open", opening),
             PatchPoint("io", "open", opening),
+            PatchPoint("_io", "open", opening),
             PatchPoint("shelve", "Shelf.__setitem__", shelf),
         ),
         unreachable=(

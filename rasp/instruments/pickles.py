@@ -6,12 +6,11 @@ seen there.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from rasp.instruments.key_material import argument
 from rasp.instruments.kit import Kit, obey
-from rasp.instruments.lookalikes import Builtin
+from rasp.instruments.lookalikes import one_for_all
 from rasp.instruments.stored import Stored, is_regular, pickle_depth
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
@@ -44,11 +43,12 @@ def instrument(kit: Kit) -> Instrument:
         finally:
             here.now = False
 
+    dumper = one_for_all(dump)
     return Instrument(
         name=HOLDER,
         library="python",
         supported=">=3.11",
-        points=(PatchPoint("pickle", "dump", partial(Builtin, call=dump)),),
+        points=(PatchPoint("pickle", "dump", dumper), PatchPoint("_pickle", "dump", dumper, optional=True)),
         unreachable=(
             "pickle.Pickler, whose type is immutable, on files that were not opened by the app's code",
             "credentials that only an object's own __reduce__ or __getstate__ brings out, on such files",

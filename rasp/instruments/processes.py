@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from rasp.instruments.caches import Depth
 from rasp.instruments.key_material import argument
 from rasp.instruments.kit import Kit, as_text, obey
-from rasp.instruments.lookalikes import Builtin
+from rasp.instruments.lookalikes import one_for_all
 from rasp.ledger.events import Exposed
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
@@ -76,7 +75,7 @@ class Processes:
         def call(original: Any, args: Any, kwargs: Any) -> Any:
             return self.call(original, args, kwargs, at, name)
 
-        return partial(Builtin, call=call)
+        return one_for_all(call)
 
     def in_python(self, at: int, name: str) -> Make:
         """The wrapper of a function or method of Python."""
@@ -107,7 +106,9 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of subprocess, os and pty."""
     processes = Processes(kit)
     points = [PatchPoint("subprocess", "Popen.__init__", processes.in_python(1, "args"))]
-    points += [PatchPoint("os", name, processes.in_c(*where), optional=True) for name, where in _OS.items()]
+    for name, where in _OS.items():
+        make = processes.in_c(*where)
+        points += [PatchPoint(module, name, make, optional=True) for module in ("os", "posix")]
     points += [
         PatchPoint("os", name, processes.in_python(*where), optional=True) for name, where in _OS_IN_PYTHON.items()
     ]

@@ -17,7 +17,7 @@ from typing import Any
 
 from rasp.instruments.caches import Depth
 from rasp.instruments.kit import Kit, as_text
-from rasp.ledger.cache_book import is_session_store
+from rasp.ledger.cache_book import SESSION_LIBRARIES
 from rasp.ledger.events import Exposed
 from rasp.ledger.hits import Hit
 from rasp.ledger.scopes import RequestScope
@@ -33,6 +33,7 @@ LONGEST = 65_536
 SHORTEST = 8
 """Characters of a text that may hold a credential."""
 _PRESENTED = frozenset({"header", "cookie", "query", "form", "json", "route"})
+_FRAMES = 64
 _PLAIN = (int, float, complex, type, ModuleType, FunctionType, BuiltinFunctionType)
 
 
@@ -79,11 +80,22 @@ class Stored:
         """They are stored in the clear; by a session library, as it must: a note."""
         frame = sys._getframe(1)
         if all(hit.live.kind is Kind.SESSION for hit in hits):
-            noted = noted or is_session_store(frame)
+            noted = noted or _by_session_library(frame)
         path = self._kit.here(frame) or self._kit.here(_waiting())
         event = Exposed("stored", "", hits, path, holder, slot, noted=noted)
         verdict: Verdict | None = self._kit.pipeline.handle(event)
         return verdict
+
+
+def _by_session_library(frame: FrameType | None) -> bool:
+    """Whether a session library does this, through however many layers of a database library."""
+    for _ in range(_FRAMES):
+        if frame is None:
+            return False
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in SESSION_LIBRARIES:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _waiting() -> FrameType:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from contract import KEY, InstrumentContract, Subject, flask_app, put_back, wrapped
@@ -370,6 +371,21 @@ def test_what_holds_no_presented_credential_is_no_finding(observe, tmp_path):
         (tmp_path / "f").write_text("")
 
     assert served(observe, view) == []
+
+
+def test_a_shelf_in_memory_is_no_file(observe):
+    with shelve.Shelf({}) as shelf:
+        assert served(observe, lambda key: shelf.__setitem__("caller", key)) == []
+
+
+def test_open_can_be_mocked(install_rasp):
+    install_rasp()
+    with mock.patch("builtins.open", mock.mock_open(read_data="mocked")) as mocked, open("anything") as file:
+        assert file.read() == "mocked"
+    mocked.assert_called_once_with("anything")
+    with mock.patch("builtins.open", autospec=True) as mocked:
+        open("anything", mode="w")  # noqa: SIM115
+    mocked.assert_called_once_with("anything", mode="w")
 
 
 def test_an_upload_is_saved_as_before(observe, tmp_path):

@@ -120,7 +120,8 @@ def test_what_knows_itself_is_walked_to_an_end(observe, tmp_path):
 def test_memory_is_no_file(observe):
     def view(key):
         pickle.dump({"key": key}, io.BytesIO())
-        pickle.dump({"key": key}, gzip.GzipFile(fileobj=io.BytesIO(), mode="wb"))
+        with gzip.GzipFile(fileobj=io.BytesIO(), mode="wb") as file:
+            pickle.dump({"key": key}, file)
         with tempfile.SpooledTemporaryFile() as file:
             pickle.dump({"key": key}, file)
 

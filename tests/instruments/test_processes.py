@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import pickle
 import pty
 import subprocess
 import sys
@@ -222,6 +223,13 @@ def test_arguments_that_can_be_gone_through_once_are_passed_on(observe):
         assert subprocess.run(iter(["echo", "a"]), capture_output=True, check=True).stdout == b"a\n"
 
     assert served(observe, view) == []
+
+
+def test_functions_are_pickled_by_name(install_rasp):
+    bare = [pickle.dumps(function) for function in (os.system, os.execve, pickle.dump, open)]
+    install_rasp()
+    assert [pickle.dumps(function) for function in (os.system, os.execve, pickle.dump, open)] == bare
+    assert pickle.loads(bare[0]) is os.system
 
 
 def test_functions_stay_what_they_were(install_rasp):

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import pickle
 import sqlite3
+import warnings
 import weakref
 from contextlib import closing
 
@@ -128,7 +129,10 @@ def test_a_factory_of_the_apps_own_is_left_alone(install_rasp):
     with closing(sqlite3.connect(":memory:", factory=Own)) as connection:
         assert type(connection) is Own
         assert type(connection.cursor(OwnCursor)) is OwnCursor
-    with closing(sqlite3.connect(":memory:", 5.0, 0, None, True, Own)) as connection:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # by place, since Python 3.13
+        connection = sqlite3.connect(":memory:", 5.0, 0, None, True, Own)
+    with closing(connection):
         assert type(connection) is Own
 
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from contract import KEY, flask_app
 from database_contract import DIGEST, DatabaseContract, presented
+from flask import request
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -242,6 +243,20 @@ def test_an_asynchronous_engine_is_told_once(observe, uris):
         return "ok"
 
     assert served(observe, view) == [("warning", "sqlalchemy", "work")]
+
+
+def test_a_session_library_keeps_its_sessions_under_their_names(observe, engine):
+    """The cookie is opaque and names the session: as with a cache, that is a note."""
+    library = {"__name__": "flask_session.sqlalchemy", "Session": Session, "ApiKey": ApiKey}
+    exec(
+        "def save(engine, key):\n with Session(engine) as s:\n  s.add(ApiKey(name='n', secret=key)); s.commit()",
+        library,
+    )
+
+    app = flask_app()
+    app.add_url_rule("/", "view", lambda: library["save"](engine, request.cookies["session"]) or "ok")
+    call(app, "/", {"Cookie": f"session={KEY}"})
+    assert [(found.rule, found.severity.word) for found in observe.findings] == [("raw-token-stored", "note")]
 
 
 def test_without_its_instrument_the_driver_tells(install_rasp, uri):

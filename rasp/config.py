@@ -69,6 +69,11 @@ class Config:
         return self.rules.get(rule, self.mode)
 
     @property
+    def raises(self) -> bool:
+        """Whether any rule's findings are raised."""
+        return Mode.STRICT in (self.mode, *self.rules.values())
+
+    @property
     def root(self) -> Path:
         """The absolute project root."""
         return Path(self.project_root)

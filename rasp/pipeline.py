@@ -45,7 +45,7 @@ class Pipeline:
 
     def handle(self, event: object) -> Verdict | None:
         """Takes an event through all stages; ``None`` lets the app go on."""
-        facts = self.ledger.apply(event)
+        facts = self.ledger.books[event.__class__](event)
         return self.respond(facts, event) if facts else None
 
     def respond(self, facts: Sequence[Fact], event: object = None) -> Verdict | None:
@@ -112,14 +112,13 @@ class Pipeline:
 
     def end(self, scope: RequestScope) -> None:
         """A request is over: judge what can only be judged now, settle it, hand on its record."""
-        if not scope.touched:
-            self.ended(scope, ())
-            return
-        facts = self.ledger.ending(scope)
-        if facts:
-            self.respond(facts)
-        self.ledger.close(scope)
-        self.ended(scope, tuple(scope.findings))
+        if scope.touched:
+            facts = self.ledger.ending(scope)
+            if facts:
+                self.respond(facts)
+            self.ledger.close(scope)
+        if scope.recorded:
+            self.ended(scope, tuple(scope.findings) if scope.has("findings") else ())
 
 
 def describe(finding: Finding) -> str:

@@ -55,16 +55,28 @@ class Recorder:
         guard: Guard,
         deliver: Callable[[RequestRecord, tuple[Finding, ...], float], None],
         wanted: Callable[[], bool],
+        keeping: Callable[[bool], None],
     ) -> None:
         self._assembly = assembly
         self._guard = guard
         self._deliver = deliver
         self._wanted = wanted
         self._record = guard.protect("record", self._write)
-        self.keep = False
+        self._keep = False
+        self._keeping = keeping
         self.dropped = 0
         self._exit_registered = False
         self.after_fork()
+
+    @property
+    def keep(self) -> bool:
+        """Whether the records of requests are kept, for ``rasp.testing``."""
+        return self._keep
+
+    @keep.setter
+    def keep(self, value: bool) -> None:
+        self._keep = value
+        self._keeping(value)
 
     def after_fork(self) -> None:
         """In the child there is no thread, and what waited belongs to the parent."""
@@ -76,10 +88,10 @@ class Recorder:
     def ended(self, scope: RequestScope, findings: tuple[Finding, ...]) -> None:
         """A request is over; its scope is let go right after this."""
         wanted = self._wanted()
-        if not (self.keep or wanted):
+        if not (wanted or self._keep):
             return
         ended = self._taken(scope, findings)
-        if self.keep:
+        if self._keep:
             self._kept.append(ended)
         if not wanted:
             return
@@ -100,7 +112,7 @@ class Recorder:
             time.time_ns(),
             scope.thread,
             tuple(scope.own()),
-            tuple(scope.events),
+            tuple(scope.events) if scope.has("events") else (),
             scope.dropped,
             scope.parent_span,
             scope.traceparent,

@@ -52,11 +52,10 @@ class Runtime:
         key = _fingerprint_key(config)
         self.ledger = Ledger(config, fingerprinter(key))
         self.assembly = Assembly(self.ledger.places, self.counting.instance)
-        self.recorder = Recorder(self.assembly, self.guard, self._recorded, self._wants_records)
+        self.recorder = Recorder(self.assembly, self.guard, self._recorded, self._wants_records, self._keeping)
         self.pipeline = Pipeline(
             config, self.ledger, self.assembly, self._report, self.recorder.ended, known=_known(config)
         )
-        self.ledger.desk.span = self._span
         extractor = Extractor(self.ledger, Names.of(config))
         self.door = Door(self.pipeline, self.guard, extractor)
         self._watch = ImportWatch()
@@ -88,15 +87,28 @@ class Runtime:
         """Patches what is imported, and the rest when it is. In mode ``off`` nothing."""
         if self.config.mode is Mode.OFF:
             return
+        self.ledger.desk.recording = self.events_file is not None
         self.ledger.own_environment(os.environ)
         self._installer.install(self.planned, self.config.disabled)
         if self.otel is not None:
             self._watch.when_imported("opentelemetry.sdk.metrics", self._measure)
+            self._watch.when_imported("opentelemetry.sdk.trace", self._trace)
         atexit.register(self._exit)
+
+    def _trace(self, module: ModuleType) -> None:
+        """The app may have spans: from now on events tell which one was recording, and requests are recorded."""
+        self.ledger.desk.span = self._span
+        self.ledger.desk.recording = True
+
+    def _keeping(self, kept: bool) -> None:
+        """Somebody wants the records of requests from now on, or no more."""
+        desk = self.ledger.desk
+        desk.recording = kept or self.events_file is not None or desk.span is not None or self.guard.measured
 
     def _measure(self, module: ModuleType) -> None:
         """The app exports metrics: rasp's own time is one."""
         self.guard.measured = True
+        self.ledger.desk.recording = True
 
     def stop(self) -> None:
         """Takes everything back and closes the reports."""
@@ -156,8 +168,6 @@ class Runtime:
 
     def _span(self) -> tuple[str, str] | None:
         """The ids of the span that is recording now."""
-        if "opentelemetry.sdk.trace" not in sys.modules or self.otel is None:
-            return None
         from opentelemetry import trace
 
         span = trace.get_current_span()

@@ -6,22 +6,17 @@ import itertools
 import os
 import weakref
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from functools import partial
+from sys import _getframe
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
-from rasp.patching.local import Local
+from rasp.ledger.scopes import LOST, VERIFIED
 from rasp.patching.patches import Make, named_like
 
-
-class Depth:
-    """Whether a thread or greenlet is inside a cache library."""
-
-    __slots__ = ("now",)
-
-    def __init__(self) -> None:
-        self.now = False
+_new = tuple.__new__
 
 
 class Identities:
@@ -42,9 +37,22 @@ class Identities:
         return number
 
 
-def cache_depth(kit: Kit) -> Local[Depth]:
+class Depth:
+    """Whether the running code is inside a cache library: one logical event per call, from the outermost.
+
+    A context variable holds it, so that threads and greenlets each have their own.
+    """
+
+    def __init__(self, kit: Kit) -> None:
+        self._inside: ContextVar[bool] = ContextVar("rasp.cache", default=False)
+        self.inside = self._inside.get
+        self.enter = self._inside.set
+        self.leave = self._inside.reset
+
+
+def cache_depth(kit: Kit) -> Depth:
     """Shared by all cache instruments: ``kit.shared(cache_depth)``."""
-    return Local(Depth)
+    return Depth(kit)
 
 
 class CacheHooks:
@@ -52,48 +60,64 @@ class CacheHooks:
 
     def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder]) -> None:
         self._kit = kit
+        self._here = kit.ledger.scopes.here
+        self._establish = kit.ledger.desk.establish
+        self._innermost = kit.ledger.places.innermost
+        self._book = kit.ledger.cache
         self._holder = holder
         self._depth = kit.shared(cache_depth)
         self._after = {
-            method: kit.hook(f"{name}.{work}", partial(after, self)) for method, (work, after) in _AFTER.items()
+            method: kit.guard.light(f"{name}.{work}", partial(after, self)) for method, (work, after) in _AFTER.items()
         }
         self._looked = kit.hook(f"{name}.look", self.looked)
 
     def stored(self, cache: Any, names: Iterable[Any]) -> Any:
         """Entries were stored; the first verdict that raises counts. A cache that keeps nothing stores nothing."""
-        holder, path, frame = self._holder(cache), None, None
-        for name in names if holder.name != "cachelib.null" else ():
-            text = as_text(name)
-            if text is None:
+        holder = self._holder(cache)
+        if holder.name == "cachelib.null":
+            return None
+        scope = self._here()
+        for name in names:
+            text = name if name.__class__ is str else as_text(name)
+            match = self._book.match(text, scope) if text is not None else None
+            if match is None:
                 continue
-            if path is None:
-                frame = caller(3)
-                path = self._kit.here(frame)
-            verdict = self._kit.pipeline.handle(CacheStored(holder, text, path, frame))
+            frame = _getframe(3)
+            event = _new(CacheStored, (holder, text, self._innermost(frame), frame, match))
+            verdict = self._kit.pipeline.handle(event)
             if verdict is not None:
                 return verdict
         return None
 
     def read(self, cache: Any, found: Iterable[tuple[Any, bool]]) -> Any:
         """Entries were looked up."""
-        holder = self._holder(cache)
+        scope = self._here()
         for name, hit in found:
-            text = as_text(name)
-            if text is None:
+            text = name if name.__class__ is str else as_text(name)
+            match = self._book.match(text, scope, hit=hit) if text is not None else None
+            if match is None:
                 continue
-            verdict = self._kit.pipeline.handle(CacheRead(holder, text, hit, self._kit.here(caller(3))))
+            if scope is not None and not scope.recorded and not scope.made & LOST:
+                if hit and match.by != "value" and not (scope.made & VERIFIED and match.live in scope.verified):
+                    self._establish(scope, match.live)
+                continue
+            event = _new(CacheRead, (self._holder(cache), text, hit, self._innermost(caller(3)), match))
+            verdict = self._kit.pipeline.handle(event)
             if verdict is not None:
                 return verdict
         return None
 
     def removed(self, cache: Any, outcome: Iterable[tuple[Any, bool | None]]) -> Any:
         """Entries were deleted."""
-        holder, path = self._holder(cache), self._kit.path(caller(3))
+        scope = self._here()
         for name, removed in outcome:
-            text = as_text(name)
-            if text is None:
+            text = name if name.__class__ is str else as_text(name)
+            match = self._book.match(text, scope, hit=bool(removed)) if text is not None else None
+            if match is None:
                 continue
-            verdict = self._kit.pipeline.handle(CacheRemoved(holder, text, removed, False, False, path))
+            path = self._kit.path(caller(3))
+            event = _new(CacheRemoved, (self._holder(cache), text, removed, False, False, path, match))
+            verdict = self._kit.pipeline.handle(event)
             if verdict is not None:
                 return verdict
         return None
@@ -108,23 +132,24 @@ class CacheHooks:
 
     def method(self, name: str, *, look_first: Callable[[Any], bool] = lambda cache: False) -> Make:
         """The wrapper of a method by its name in cachelib's interface."""
-        after, depth = self._after[name], self._depth
+        after, inside, enter, leave = self._after[name], self._depth.inside, self._depth.enter, self._depth.leave
         looks = name in ("delete", "delete_many", "unlink")
 
         def make(original: Any) -> Any:
             def wrapper(cache: Any, *args: Any, **kwargs: Any) -> Any:
-                here = depth.get()
-                if here.now:
+                if inside():
                     return original(cache, *args, **kwargs)
-                here.now = True
+                token = enter(True)
                 try:
                     there = None
                     if looks and (name == "delete_many" or look_first(cache)):
                         there = self._looked(cache, given(args, kwargs)[: 1 if name == "delete" else None])
                     result = original(cache, *args, **kwargs)
                 finally:
-                    here.now = False
-                obey(after(cache, given(args, kwargs), result, there))
+                    leave(token)
+                verdict = after(cache, args or given(args, kwargs), result, there)
+                if verdict is not None:
+                    obey(verdict)
                 return result
 
             return named_like(original, wrapper)

@@ -29,39 +29,39 @@ class AppHooks:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._known: weakref.WeakKeyDictionary[Any, tuple[object, int]] = weakref.WeakKeyDictionary()
+        self._latest: tuple[Any, object, int] = (_nothing, None, 0)
 
-    def routed(self, app: Any) -> Any:
+    def routed(self, app: Any, scope: RequestScope) -> Any:
         """The request is matched: where it goes, whose session it carries, and whether its ``g`` is fresh."""
-        scope = self._kit.ledger.scopes.here()
-        self._learn(app)
-        if scope is None or scope.app is not None:
-            return None
-        current = sys.modules["flask.globals"]
-        request = current.request._get_current_object()
+        latest, secret, blueprints = self._latest
+        if latest() is not app or app.config.get("SECRET_KEY") is not secret or len(app.blueprints) != blueprints:
+            self._learn(app)
+        contexts = sys.modules["flask.globals"]
+        context = contexts._cv_app.get()
+        request = getattr(context, "request", None) or contexts._cv_request.get().request
         environ = request.environ
-        if environ.get(TOKEN) is not scope.mark:
+        if scope.app is not None or environ.get(TOKEN) is not scope.mark:
             return None
         scope.app, scope.request = app, request
-        if request.url_rule is not None:
-            scope.mark.callable = app.view_functions.get(request.url_rule.endpoint, scope.mark.callable)
+        rule = request.url_rule
+        if rule is not None:
+            scope.mark.callable = app.view_functions.get(rule.endpoint, scope.mark.callable)
         if "HTTP_COOKIE" in environ:
             self._kit.extractor.session_cookie(scope, environ, app.config.get("SESSION_COOKIE_NAME") or "session")
         if request.view_args:
             self._kit.extractor.route(scope, request.view_args)
-        return self._found(scope, current.g._get_current_object())
-
-    def _found(self, scope: RequestScope, g: Any) -> Any:
-        table = getattr(g, "__dict__", None)
+        table = getattr(context.g, "__dict__", None)
         if isinstance(table, GDict) and table.epochs and table.origin is not None:
             return self._kit.pipeline.handle(GFound(table.epochs, scope))
         return None
 
     def _learn(self, app: Any) -> None:
         """The app's secret key and packages, when they are new."""
-        state = (app.config.get("SECRET_KEY"), len(app.blueprints))
-        if self._known.get(app) == state:
+        secret, blueprints = app.config.get("SECRET_KEY"), len(app.blueprints)
+        self._latest = (weakref.ref(app), secret, blueprints)
+        if self._known.get(app) == (secret, blueprints):
             return
-        self._known[app] = state
+        self._known[app] = (secret, blueprints)
         self._kit.ledger.own(app.secret_key, "config:SECRET_KEY")
         for key in app.config.get("SECRET_KEY_FALLBACKS") or ():
             self._kit.ledger.own(key, "config:SECRET_KEY_FALLBACKS")
@@ -69,27 +69,65 @@ class AppHooks:
         self._kit.ledger.places.add_app(*names)
 
 
+def call_is_flasks(call: Any) -> bool:
+    """Whether ``__call__`` is Flask's own, which only goes on to ``wsgi_app``."""
+    return getattr(call, "__module__", "") == "flask.app" and call.__name__ == "__call__"
+
+
+def _nothing() -> None:
+    """A reference to no app yet."""
+
+
 def instrument(kit: Kit) -> Instrument:
     """The instrument of ``flask.Flask``."""
     hooks = AppHooks(kit)
-    routed = kit.hook("flask.routed", hooks.routed)
-    door = kit.door
+    routed = kit.guard.light("flask.routed", hooks.routed)
+    answered = kit.guard.light("flask.answered", kit.door.answers.answered)
+    door, current, raises = kit.door, kit.ledger.scopes.current, kit.config.raises
 
     def serve(original: Any) -> Any:
+        straight = call_is_flasks(original)
+
         def wrapper(self: Any, environ: Any, start_response: Any) -> Any:
             if TOKEN in environ:
                 return original(self, environ, start_response)
+            if not raises and "wsgi_app" not in self.__dict__:
+                found = getattr(type(self).wsgi_app, "rasp_direct", None)
+                if found is not None and (straight or found is original):
+                    return door.serve_flask(found.__get__(self), environ, start_response)
             return door.serve(original.__get__(self), environ, start_response)
 
         kit.ledger.places.walls.add(wrapper.__code__)
-        return named_like(original, wrapper)
+        replacement = named_like(original, wrapper)
+        if getattr(original, "__module__", "") == "flask.app" and original.__name__ == "wsgi_app":
+            replacement.rasp_direct = original  # what a call may go to at once, where nobody stands between
+        return replacement
 
     def dispatch(original: Any) -> Any:
         def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
-            obey(routed(self))
+            scope = current.get()
+            if scope is not None and scope.app is None and not scope.ended:
+                verdict = routed(self, scope)
+                if verdict is not None:
+                    obey(verdict)
+                if scope.app is self:
+                    response = original(self, *args, **kwargs)
+                    if scope.direct:
+                        answered(scope, response)
+                    return response
             return original(self, *args, **kwargs)
 
         return named_like(original, full_dispatch_request)
+
+    def handle(original: Any) -> Any:
+        def handle_exception(self: Any, *args: Any, **kwargs: Any) -> Any:
+            response = original(self, *args, **kwargs)
+            scope = current.get()
+            if scope is not None and scope.direct and scope.app is self:
+                answered(scope, response)
+            return response
+
+        return named_like(original, handle_exception)
 
     def learn_dispatchers(module: ModuleType) -> None:
         codes: list[CodeType | None] = [code_of(getattr(module.Flask, name, None)) for name in _DISPATCHERS]
@@ -105,6 +143,7 @@ def instrument(kit: Kit) -> Instrument:
             PatchPoint("flask.app", "Flask.__call__", serve),
             PatchPoint("flask.app", "Flask.wsgi_app", serve),
             PatchPoint("flask.app", "Flask.full_dispatch_request", dispatch),
+            PatchPoint("flask.app", "Flask.handle_exception", handle),
         ),
         on_install=learn_dispatchers,
     )

@@ -7,35 +7,48 @@ access, ``pop``, ``setdefault``, ``vars(g)`` and direct edits are all seen, and 
 
 from __future__ import annotations
 
-from typing import Any
+from sys import _getframe
+from typing import Any, ClassVar
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.ledger.events import GRemoved, GStored
 from rasp.ledger.expectation import expects
-from rasp.ledger.scopes import RequestMark
+from rasp.ledger.g_book import HOLDER, Epoch
+from rasp.ledger.scopes import PRESENTED, RequestMark
+from rasp.model import Action
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
 _MISSING = object()
+_store, _take, _new, _set_attribute = dict.__setitem__, dict.pop, tuple.__new__, object.__setattr__
 
 
 class GDict(dict[str, Any]):
-    """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it."""
+    """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it.
 
-    __slots__ = ("__weakref__", "_hooks", "epochs", "origin")
+    A subclass for each runtime holds its ``hooks``; there is no ``__init__``, since one is made for every request. With
+    its first credential it becomes a ``Holding``, so that before nothing but a store is seen, and costs anything.
+    """
 
-    def __init__(self, before: dict[str, Any], hooks: GHooks, origin: RequestMark | None) -> None:
-        super().__init__(before)
-        self._hooks = hooks
-        self.epochs: dict[str, Any] = {}
-        self.origin = origin
+    __slots__ = ("__weakref__", "epochs", "origin")
+    hooks: ClassVar[GHooks]
+    epochs: dict[str, Any]
+    origin: RequestMark | None
 
     def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, value)
-        if isinstance(value, (str, bytes)) or name in self.epochs:
-            obey(self._hooks.stored(self, name, value, caller()))
-        elif value.__class__ in self._hooks.carriers:
-            self._hooks.placed(value, self)
+        _store(self, name, value)
+        hooks = self.hooks
+        kind = value.__class__
+        if kind is str and value not in hooks.live and name not in self.epochs:
+            return
+        if kind is str or isinstance(value, (str, bytes)) or name in self.epochs:
+            verdict = hooks.stored(self, name, value, _getframe(1))
+            if self.epochs and self.__class__ is not hooks.holding:
+                self.__class__ = hooks.holding
+            if verdict is not None:
+                obey(verdict)
+        elif kind in hooks.carriers:
+            hooks.placed(value, self)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         if name not in self:
@@ -46,19 +59,30 @@ class GDict(dict[str, Any]):
         for name, value in dict(*args, **kwargs).items():
             self[name] = value
 
+    def __reduce__(self) -> Any:
+        return (dict, (dict(self),))
+
+
+class Holding(GDict):
+    """The attributes of a ``g`` that has held a credential: removals are seen too."""
+
+    __slots__ = ()
+
     def __delitem__(self, name: str) -> None:
         existed = name in self
         if name in self.epochs:
-            verdict = self._hooks.removed(self, name, existed, not existed, caller())
+            verdict = self.hooks.removed(self, name, existed, not existed, caller())
             if not existed:
                 obey(verdict)
         super().__delitem__(name)
 
     def pop(self, name: str, default: Any = _MISSING) -> Any:
-        existed = name in self
         if name in self.epochs:
-            obey(self._hooks.removed(self, name, existed, not existed and default is _MISSING, caller()))
-        return super().pop(name) if default is _MISSING else super().pop(name, default)
+            existed = name in self
+            verdict = self.hooks.removed(self, name, existed, not existed and default is _MISSING, _getframe(1))
+            if verdict is not None:
+                obey(verdict)
+        return _take(self, name) if default is _MISSING else _take(self, name, default)
 
     def popitem(self) -> tuple[str, Any]:
         name = next(reversed(self), None)
@@ -70,47 +94,79 @@ class GDict(dict[str, Any]):
         super().clear()
         self.epochs.clear()
 
-    def __reduce__(self) -> Any:
-        return (dict, (dict(self),))
-
 
 class GHooks:
     """The hooks that every ``GDict`` calls."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self.stored = kit.hook("flask.g.set", self._stored)
-        self.removed = kit.hook("flask.g.remove", self._removed)
+        self._current = kit.ledger.scopes.current
+        self._made = kit.ledger.desk.made
+        self._innermost = kit.ledger.places.innermost
+        self._path = kit.ledger.places.path
+        self.holding: type[GDict] = Holding
+        self.live = kit.ledger.values.exact
+        self.stored = kit.guard.light("flask.g.set", self._stored)
+        self.removed = kit.guard.light("flask.g.remove", self._removed)
         self.placed = kit.hook("flask.g.handle", kit.ledger.native.placed)
         self.carriers = kit.ledger.native.carriers
 
     def _stored(self, table: GDict, name: str, value: object, frame: Any) -> Any:
+        scope = self._current.get()
+        if value.__class__ is str and scope is not None and not (scope.recorded or scope.ended):
+            live = self.live.get(value)
+            if live is not None and scope.made & PRESENTED and live in scope.presented:
+                acquired = self._made(Action.ACQUIRE, HOLDER, name, self._innermost(frame), live, scope)
+                table.epochs[name] = Epoch(live, acquired)  # the caller's own: there is nothing to judge
+                return None
         text = as_text(value)
         if name not in table.epochs and (text is None or self._kit.ledger.values.get(text) is None):
             return None
-        return self._kit.pipeline.handle(GStored(table.epochs, name, text, self._kit.here(frame)))
+        event = _new(GStored, (table.epochs, name, text, self._innermost(frame)))
+        return self._kit.pipeline.handle(event)
 
     def _removed(self, table: GDict, name: str, existed: bool, raised: bool, frame: Any) -> Any:
+        epoch = table.epochs[name]
+        scope = self._current.get()
+        if existed and epoch.released is None and scope is not None and not (scope.recorded or scope.ended):
+            path = self._path(frame)
+            epoch.released = self._made(Action.RELEASE, HOLDER, name, path, epoch.live, scope)
+            return None
         error = AttributeError if frame.f_code.co_name == "__delattr__" else KeyError
-        released = not existed and getattr(table.epochs.get(name), "released", None) is not None
+        released = not existed and epoch.released is not None
         guarded = raised and released and expects(frame, self._kit.ledger.places, error)
-        event = GRemoved(table.epochs, name, existed, raised, guarded, self._kit.path(frame))
+        event = GRemoved(table.epochs, name, existed, raised, guarded, self._path(frame))
         return self._kit.pipeline.handle(event)
 
 
 def instrument(kit: Kit) -> Instrument:
     """The instrument of ``flask.g``."""
-    hooks = GHooks(kit)
+
+    given = GHooks(kit)
+
+    class Watched(GDict):
+        __slots__ = ()
+        hooks = given
+
+    class WatchedHolding(Holding):
+        __slots__ = ()
+        hooks = given
+
+    given.holding = WatchedHolding
+
+    current = kit.ledger.scopes.current
 
     def watch(context: Any) -> None:
-        found = getattr(context, "g", None)
+        found = context.g
         attributes = getattr(found, "__dict__", None)
         if type(attributes) is dict:
-            scope = kit.ledger.scopes.here()
-            watched = GDict(attributes, hooks, None if scope is None else scope.mark)
-            object.__setattr__(found, "__dict__", watched)  # g's own __setattr__ would make it an entry
+            scope = current.get()
+            watched = Watched(attributes)
+            watched.epochs = {}
+            watched.origin = None if scope is None or scope.ended else scope.mark
+            _set_attribute(found, "__dict__", watched)  # g's own __setattr__ would make it an entry
 
-    made = kit.hook("flask.g.create", watch)
+    made = kit.guard.light("flask.g.create", watch)
 
     def init(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:

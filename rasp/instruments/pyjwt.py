@@ -13,10 +13,13 @@ from typing import Any
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.instruments.private_keys import secret_lines
 from rasp.ledger.events import Issued, Verified
+from rasp.ledger.scopes import PRESENTED
+from rasp.ledger.value import Rank
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
 HOLDER = "pyjwt"
+_new = tuple.__new__
 
 
 class Depth(threading.local):
@@ -33,15 +36,24 @@ class JwtHooks:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._current = kit.ledger.scopes.current
+        self._live = kit.ledger.values.get
         self._seen: set[int] = set()
+        self._latest: object = None
 
     def decoded(self, args: Any, kwargs: Any, result: Any) -> Any:
         """A decode ended; ``result`` is ``None`` where it raised."""
-        token = as_text(kwargs.get("jwt", args[0] if args else None))
-        if token is None:
-            return None
-        attempted = self._checks_signature(args, kwargs, token)
-        self._own_key(kwargs.get("key", args[1] if len(args) > 1 else None))
+        token = args[0] if args else kwargs.get("jwt")
+        if token.__class__ is not str:
+            token = as_text(token)
+            if token is None:
+                return None
+        attempted = not token.endswith(".")
+        if attempted and (len(args) > 3 or "options" in kwargs):
+            attempted = self._checks_signature(args, kwargs)
+        key = args[1] if len(args) > 1 else kwargs.get("key")
+        if key is not self._latest:
+            self._own_key(key)
         success = attempted and result is not None
         if not attempted and result is None:
             return None
@@ -50,24 +62,31 @@ class JwtHooks:
             payload = result.get("payload")
             found = payload.get("jti") if isinstance(payload, dict) else None
             jti = found if isinstance(found, str) else None
-        path = self._kit.here(caller(3))
-        return self._kit.pipeline.handle(Verified(token, HOLDER, success, attempted, jti, path))
+        scope = self._current.get()
+        if success and scope is not None and scope.made & PRESENTED and not (scope.recorded or scope.ended):
+            live = self._live(token)
+            if live is not None and live in scope.presented and jti == live.jti and live.rank >= Rank.VERIFIED:
+                scope.verified.add(live)  # as it was before: there is nothing new to learn of it
+                return None
+        path = self._kit.ledger.places.innermost(caller(3))
+        return self._kit.pipeline.handle(_new(Verified, (token, HOLDER, success, attempted, jti, path)))
 
-    def _checks_signature(self, args: Any, kwargs: Any, token: str) -> bool:
+    def _checks_signature(self, args: Any, kwargs: Any) -> bool:
         options = kwargs.get("options", args[3] if len(args) > 3 else None)
-        if isinstance(options, Mapping) and not options.get("verify_signature", True):
-            return False
-        return not token.endswith(".")
+        return not isinstance(options, Mapping) or bool(options.get("verify_signature", True))
 
     def encoded(self, args: Any, kwargs: Any, result: Any) -> Any:
         """A token was made."""
         token = as_text(result)
-        self._own_key(kwargs.get("key", args[1] if len(args) > 1 else None))
+        key = args[1] if len(args) > 1 else kwargs.get("key")
+        if key is not self._latest:
+            self._own_key(key)
         if token is None:
             return None
         return self._kit.pipeline.handle(Issued(token, HOLDER, self._kit.here(caller(3)), "issued:pyjwt"))
 
     def _own_key(self, key: Any) -> None:
+        self._latest = key
         text = as_text(key)
         if text is None:
             return
@@ -83,7 +102,7 @@ def instrument(kit: Kit) -> Instrument:
     """The instrument of PyJWT."""
     depth = kit.shared(Depth)
     hooks = JwtHooks(kit)
-    decoded = kit.hook("pyjwt.decode", hooks.decoded)
+    decoded = kit.guard.light("pyjwt.decode", hooks.decoded)
     encoded = kit.hook("pyjwt.encode", hooks.encoded)
 
     def decode(original: Any) -> Any:
@@ -98,7 +117,9 @@ def instrument(kit: Kit) -> Instrument:
                 decoded(args, kwargs, None)
                 raise
             depth.now = 0
-            obey(decoded(args, kwargs, result))
+            verdict = decoded(args, kwargs, result)
+            if verdict is not None:
+                obey(verdict)
             return result
 
         return named_like(original, decode_complete)

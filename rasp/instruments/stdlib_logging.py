@@ -1,17 +1,19 @@
 """``logging``: the text that a handler renders, and records that a handler sends on by itself.
 
-``Handler.format`` is where text becomes final; ``Handler.handle`` tells whether it was called; ``Logger.handle`` is
-outside every ``emit``, where raising is safe. The wrappers are compiled under logging's own module name, so that
-structlog's ``CallsiteParameterAdder`` skips them, and its file name, which loguru's recipe for a handler compares;
-``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone: its text is not final, the listener's
-handlers are. A handler class with a ``format`` of its own is wrapped when it is first used.
+``Handler.format`` is where text becomes final; ``Handler.handle`` tells whether it was called; ``Logger.handle``,
+wrapped where some rule is ``strict``, is outside every ``emit``, where raising is safe. The wrappers are compiled
+under the module name of logging, so that structlog's ``CallsiteParameterAdder`` skips them, and its file name, which
+loguru's recipe for a handler compares; ``%(funcName)s`` is settled before they run. ``QueueHandler`` is left alone:
+its text is not final, the listener's handlers are. A handler class with a ``format`` of its own is wrapped when it is
+first used.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Hashable
+import weakref
+from collections.abc import Hashable
 from types import ModuleType
 from typing import Any, cast
 
@@ -23,7 +25,7 @@ from rasp.ledger.value import LiveValue
 from rasp.model import Location, Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.local import Local
-from rasp.patching.patches import Patch, PatchPoint, named_like, undo
+from rasp.patching.patches import Make, Patch, PatchPoint, named_like, undo
 from rasp.pipeline import mask_hits
 
 ACCESS_LOGGERS = frozenset(
@@ -33,36 +35,46 @@ _NOT_FINAL = frozenset({"QueueHandler", "BufferingHandler", "MemoryHandler", "Nu
 
 _FORMAT = """
 def format(self, record):
+    text = original(self, record)
+    hits = found(self, record, text)
+    if hits is None:
+        return text
+    masked = rendered(self, record, text, hits)
+    return text if masked is None else masked
+"""
+_OWN_FORMAT = """
+def format(self, record):
     outer = begin(record)
     try:
         text = original(self, record)
     finally:
         finish(outer)
-    if outer is record:
+    hits = None if outer is record else found(self, record, text)
+    if hits is None:
         return text
-    masked = rendered(self, record, text)
+    masked = rendered(self, record, text, hits)
     return text if masked is None else masked
 """
 _HANDLE = """
 def handle(self, record):
+    if self.__class__ in rendering:
+        return original(self, record)
     before = entered(self)
     try:
         result = original(self, record)
     except BaseException:
-        left(before)
+        left(self, before)
         raise
-    if result:
+    if not left(self, before) and result:
         unrendered(self, record)
-    left(before)
     return result
 """
 _LOG = """
 def handle(self, record):
-    before = opened()
     try:
         original(self, record)
     finally:
-        violation = closed(before)
+        violation = owed(record)
     if violation is not None:
         raise violation
 """
@@ -80,116 +92,157 @@ class Call:
 
 
 class State:
-    """What this thread or greenlet is in the middle of."""
+    """What this thread or greenlet is in the middle of: the record it renders, and calls in which something was found.
 
-    __slots__ = ("call", "formatted", "rendering")
+    ``formatted`` is whether the handler at work has called ``format``.
+    """
+
+    __slots__ = ("calls", "formatted", "rendering")
 
     def __init__(self) -> None:
-        self.call: Call | None = None
+        self.calls: weakref.WeakKeyDictionary[Any, Call] = weakref.WeakKeyDictionary()
         self.formatted = False
         self.rendering: Any = None
 
+    def call(self, record: Any) -> Call:
+        """What was found so far in the call that made a record."""
+        found = self.calls.get(record)
+        if found is None:
+            found = self.calls[record] = Call()
+        return found
+
 
 class LoggingHooks:
-    """Judges what handlers render."""
+    """Judges what handlers render.
+
+    Attributes:
+        rendering: handler classes that render by ``format``; how others send a record on is watched at each call.
+    """
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._values = kit.ledger.values
+        self._raises = kit.config.raises
         self._local = Local(State)
         self._known: set[type] = set()
+        self._silent: set[type] = set()
+        self._overriding: set[type] = set()
         self._patches: list[Patch] = []
+        self.rendering: set[type] = set()
+        self._found = kit.guard.light("logging.scan", self.found)
         self._rendered = kit.hook("logging.format", self.rendered)
         self._learn = kit.hook("logging.learn", self.learn)
 
-    @property
-    def _state(self) -> State:
-        return self._local.get()
-
     def wrapped_format(self, original: Any) -> Any:
-        """A ``format`` whose result is judged, unless another ``format`` of the same record goes on with it."""
-        names = {"begin": self.begin, "finish": self.finish, "rendered": self._rendered}
-        return compiled(sys.modules["logging"], _FORMAT, original, **names)
+        """``Handler.format``, whose result is judged."""
+        return compiled(sys.modules["logging"], _FORMAT, original, found=self._found, rendered=self._rendered)
+
+    def wrapped_own_format(self, original: Any) -> Any:
+        """A ``format`` of a handler's own: judged unless another one of the same record goes on with its result."""
+        names = {"begin": self.begin, "finish": self.finish, "found": self._found, "rendered": self._rendered}
+        return compiled(sys.modules["logging"], _OWN_FORMAT, original, **names)
 
     def begin(self, record: Any) -> Any:
         """A record is being rendered."""
-        before, self._state.rendering = self._state.rendering, record
+        state = self._local.get()
+        before, state.rendering = state.rendering, record
         return before
 
     def finish(self, before: Any) -> None:
         """It is rendered."""
-        self._state.rendering = before
+        self._local.get().rendering = before
 
     def learn(self, handler: type) -> None:
         """The classes of a handler that have a ``format`` of their own: what they return is what is written."""
+        if is_not_final(handler):
+            self._silent.add(handler)
         for cls in handler.__mro__:
             own = cls.__dict__.get("format")
             if own is None or hasattr(own, "__wrapped__"):
                 continue
-            replacement = self.wrapped_format(own)
+            replacement = self.wrapped_own_format(own)
             setattr(cls, "format", replacement)  # noqa: B010 - a class of the app's
             self._patches.append(Patch(cls, "format", own, inherited=False, replacement=replacement))
+        if sum("format" in cls.__dict__ for cls in handler.__mro__) > 1:
+            self._overriding.add(handler)
+        self._known.add(handler)
 
     def restore(self) -> None:
         """Takes the wrappers off those classes again."""
         undo(self._patches)
         self._patches.clear()
-        self._known.clear()
+        for known in (self._known, self._silent, self._overriding, self.rendering):
+            known.clear()
 
     def entered(self, handler: Any) -> bool:
-        """A handler begins."""
+        """A handler begins of whose class it is not known that it renders by ``format``."""
         if type(handler) not in self._known:
-            self._known.add(type(handler))
             self._learn(type(handler))
-        before, self._state.formatted = self._state.formatted, False
+        state = self._local.get()
+        before, state.formatted = state.formatted, False
         return before
 
-    def left(self, before: bool) -> None:
-        """A handler is done."""
-        self._state.formatted = before
+    def left(self, handler: Any, before: bool) -> bool:
+        """A handler is done; whether it has called ``format``. It will again: from now on it is left alone."""
+        state = self._local.get()
+        formatted, state.formatted = state.formatted, before
+        if formatted:
+            self.rendering.add(type(handler))
+        return formatted
 
-    def opened(self) -> Call | None:
-        """A logger hands a record to its handlers."""
-        before, self._state.call = self._state.call, Call()
-        return before
-
-    def closed(self, before: Call | None) -> Exception | None:
+    def owed(self, record: Any) -> Exception | None:
         """All handlers are done; what ``strict`` raises is raised now."""
-        call, self._state.call = self._state.call, before
+        call = self._local.get().calls.pop(record, None)
         return call.violation if call is not None else None
 
-    def rendered(self, handler: Any, record: Any, text: Any) -> str | None:
-        """A handler's final text; what it should write instead, if anything."""
-        if not isinstance(text, str) or is_not_final(handler.__class__):
+    def found(self, handler: Any, record: Any, text: Any) -> list[Hit] | None:
+        """What stands in a handler's final text; ``None`` for nothing."""
+        kind = handler.__class__
+        if kind not in self.rendering:
+            self._local.get().formatted = True
+        if kind in self._silent or not isinstance(text, str):
             return None
-        self._state.formatted = True
-        hits, scope = self._hits(record, text)
-        if not hits or is_copy_for_tests(handler, record.name):
+        if kind in self._overriding and self._local.get().rendering is record:
+            return None  # its own format goes on with this text
+        hits = self._values.find(text)
+        if hits:
+            return hits
+        return self._in_access_line(record, text) if record.name in ACCESS_LOGGERS else None
+
+    def _in_access_line(self, record: Any, text: str) -> list[Hit] | None:
+        """What the line of a request that has just ended still holds of it."""
+        scopes = self._kit.ledger.scopes
+        scope = scopes.of_thread() if scopes.here() is None else None
+        if scope is None or not scope.has("glow"):
             return None
-        return self._judge(record, text, hits, scope, lowered=False)
+        return self._values.find_among(text, scope.glow) or None
+
+    def rendered(self, handler: Any, record: Any, text: str, hits: list[Hit]) -> str | None:
+        """Live values stand in a handler's final text; what it should write instead, if anything."""
+        if is_copy_for_tests(handler, record.name):
+            return None
+        if handler.__class__ not in self._known and is_not_final(handler.__class__):
+            return None
+        return self._judge(record, text, hits, self._scope(record), lowered=False)
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
-        if self._state.formatted or is_not_final(handler.__class__):
+        if handler.__class__ in self._silent:
             return
         text = record.getMessage()
-        hits, scope = self._hits(record, text)
+        hits = self._values.find(text)
         if hits and not is_copy_for_tests(handler, record.name):
-            self._judge(record, text, hits, scope, lowered=True)
+            self._judge(record, text, hits, self._scope(record), lowered=True)
 
-    def _hits(self, record: Any, text: str) -> tuple[list[Hit], RequestScope | None]:
+    def _scope(self, record: Any) -> RequestScope | None:
         scopes = self._kit.ledger.scopes
         scope = scopes.here()
-        hits = self._kit.ledger.values.find(text)
-        if scope is None and record.name in ACCESS_LOGGERS:
-            scope = scopes.of_thread()
-            if not hits and scope is not None and scope.glow:
-                hits = self._kit.ledger.values.find_among(text, scope.glow)
-        return hits, scope
+        return scopes.of_thread() if scope is None and record.name in ACCESS_LOGGERS else scope
 
     def _judge(
         self, record: Any, text: str, hits: list[Hit], scope: RequestScope | None, *, lowered: bool
     ) -> str | None:
-        call = self._state.call or Call()
+        call = self._local.get().call(record)
         fresh = [hit for hit in hits if hit.live not in call.seen]
         if fresh:
             call.seen.update(hit.live for hit in fresh)
@@ -223,7 +276,7 @@ class LoggingHooks:
             place=place,
             lowered=lowered,
             replaceable=not lowered,
-            raisable=self._state.call is call and not access,
+            raisable=self._raises and not access,
             scope=scope,
         )
         verdict: Verdict | None = self._kit.pipeline.handle(event)
@@ -261,7 +314,7 @@ def _is_pytests(handler: Any) -> bool:
     return any(cls.__module__ == "_pytest.logging" for cls in type(handler).__mro__)
 
 
-def compiled(module: ModuleType, source: str, original: Any, **names: Callable[..., Any]) -> Any:
+def compiled(module: ModuleType, source: str, original: Any, **names: Any) -> Any:
     """A wrapper that call-site lookups take for a part of its library."""
     namespace: dict[str, Any] = {"__name__": module.__name__, "original": original, **names}
     file = module.__file__ or "<rasp>"
@@ -281,6 +334,10 @@ def instrument(kit: Kit) -> Instrument:
     def module() -> ModuleType:
         return sys.modules["logging"]
 
+    raising: tuple[PatchPoint, ...] = ()
+    if kit.config.raises:
+        log: Make = lambda original: compiled(module(), _LOG, original, owed=hooks.owed)  # noqa: E731
+        raising = (PatchPoint("logging", "Logger.handle", log),)
     return Instrument(
         name="logging",
         library="python",
@@ -295,14 +352,16 @@ def instrument(kit: Kit) -> Instrument:
                 "logging",
                 "Handler.handle",
                 lambda original: compiled(
-                    module(), _HANDLE, original, entered=hooks.entered, left=hooks.left, unrendered=unrendered
+                    module(),
+                    _HANDLE,
+                    original,
+                    rendering=hooks.rendering,
+                    entered=hooks.entered,
+                    left=hooks.left,
+                    unrendered=unrendered,
                 ),
             ),
-            PatchPoint(
-                "logging",
-                "Logger.handle",
-                lambda original: compiled(module(), _LOG, original, opened=hooks.opened, closed=hooks.closed),
-            ),
+            *raising,
         ),
         unreachable=("handlers that override handle() and send records on by themselves",),
         on_uninstall=hooks.restore,

@@ -11,7 +11,7 @@ from rasp.ledger.desk import Desk
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
 from rasp.ledger.facts import Evidence, Fact, RawKey, ReleasedUnacquired, Reuse, SecondRelease
 from rasp.ledger.places import CallPath, lines_of
-from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.scopes import LOST, Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch
 from rasp.ledger.value import LiveValue
 from rasp.model import Action
@@ -48,11 +48,13 @@ class CacheBook:
     def stored(self, event: CacheStored) -> Sequence[Fact]:
         """A store opens a new epoch, adds an owner, and is judged for its name."""
         scope = self._desk.scopes.here()
-        match = self._match(event.name, scope)
+        match = event.match or self.match(event.name, scope)
         if match is None:
             return ()
         key = hash((event.holder.identity, event.name))
-        acquired = self._occur(Action.ACQUIRE, event.holder, match, event.path, scope)
+        occur = self._desk.occur if scope is None or scope.recorded else self._desk.made
+        holder = event.holder
+        acquired = occur(Action.ACQUIRE, holder.name, match, event.path, match.live, scope, holder.identity)
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = Slot(acquired)
@@ -64,7 +66,7 @@ class CacheBook:
             self._slots.move_to_end(key)
         if scope is not None:
             scope.slots[key] = Share(acquired)
-            if scope.has("lost"):
+            if scope.made & LOST:
                 scope.lost.pop(key, None)
             slot.owners[scope] = acquired
         if match.by == "value":
@@ -84,7 +86,7 @@ class CacheBook:
 
     def leave(self, scope: RequestScope) -> None:
         """A request ended: it owns no entry any more."""
-        for key in scope.slots:
+        for key in tuple(scope.slots):
             slot = self._slots.get(key)
             if slot is not None:
                 slot.owners.pop(scope, None)
@@ -92,18 +94,20 @@ class CacheBook:
     def read(self, event: CacheRead) -> Sequence[Fact]:
         """A hit under a digest shows that the credential is known; a read of a lost entry is concurrent reuse."""
         scope = self._desk.scopes.here()
-        match = self._match(event.name, scope, hit=event.hit)
+        match = event.match or self.match(event.name, scope, hit=event.hit)
         if match is None:
             return ()
         used = self._occur(Action.USE, event.holder, match, event.path, scope)
         if event.hit and match.by != "value":
             self._desk.establish(scope, match.live)
+        if scope is None or not scope.made & LOST:
+            return ()
         return self._lost(hash((event.holder.identity, event.name)), scope, used)
 
     def removed(self, event: CacheRemoved) -> Sequence[Fact]:
         """A release: the first of its epoch, a second one, or one of what another request has taken away."""
         scope = self._desk.scopes.here()
-        match = self._match(event.name, scope, hit=bool(event.removed))
+        match = event.match or self.match(event.name, scope, hit=bool(event.removed))
         if match is None:
             return ()
         key = hash((event.holder.identity, event.name))
@@ -174,7 +178,7 @@ class CacheBook:
         return facts[:1]
 
     def _lost(self, key: int, scope: RequestScope | None, now: Occurrence) -> Sequence[Fact]:
-        if scope is None or not scope.has("lost"):
+        if scope is None or not scope.made & LOST:
             return ()
         taken = scope.lost.pop(key, None)
         if taken is None:
@@ -195,12 +199,13 @@ class CacheBook:
                     scope.slots.pop(key, None)
         return ()
 
-    def _match(self, name: str, scope: RequestScope | None, *, hit: bool = False) -> SlotMatch | None:
-        match = self._desk.match_slot(name, scope)
+    def match(self, name: str, scope: RequestScope | None, *, hit: bool = False) -> SlotMatch | None:
+        """The credential that a slot's name shows; ``hit``: the look-up found something, which speaks for it."""
+        match = self._desk.slots.match(name, scope)
         if match is None and hit and scope is not None and scope.has("candidates"):
             text = self._desk.slots.candidate_digest(name, scope.candidates)
             if text is not None and self._desk.promote(scope, scope.candidates[text]) is not None:
-                match = self._desk.match_slot(name, scope)
+                match = self._desk.slots.match(name, scope)
         return match
 
     def _occur(

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import current_thread, get_ident
+from time import perf_counter
 
 from rasp.allowance import ALLOWED
 from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
 from rasp.ledger.scope_table import Scopes
-from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope
+from rasp.ledger.scopes import EVENTS_PER_REQUEST, VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch, SlotNames
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
+_new = tuple.__new__
+
 
 @dataclass(slots=True, eq=False)
 class Desk:
-    """Shared by the books. ``span`` tells the (trace id, span id) of the span that is recording now, if any."""
+    """Shared by the books.
+
+    Attributes:
+        span: tells the ids of the span that is recording now, once there can be any.
+        recording: whether somebody wants the records of requests.
+    """
 
     values: LiveValues
     slots: SlotNames
     scopes: Scopes
     places: Places
     links: Links = field(default_factory=Links)
-    span: Callable[[], tuple[str, str] | None] = lambda: None
+    span: Callable[[], tuple[str, str] | None] | None = None
+
+    recording: bool = False
 
     def occur(
         self,
@@ -40,30 +49,47 @@ class Desk:
         tag: object = None,
     ) -> Occurrence:
         """Writes an event down, in its request's record too."""
-        if scope is not None and scope.thread_ident == threading.get_ident():
-            thread = scope.thread_object
-        else:
-            thread = threading.current_thread()
-        occurrence = Occurrence(
-            action,
-            holder,
-            slot,
-            path,
-            None if scope is None else scope.mark,
-            thread,
-            time.perf_counter(),
-            live,
-            self.span(),
-            tag,
-            ALLOWED.get(),
-        )
+        occurrence = self.made(action, holder, slot, path, live, scope, tag)
         if scope is not None:
-            scope.note(occurrence)
+            events = scope.events
+            if len(events) < EVENTS_PER_REQUEST:
+                events.append(occurrence)
+            else:
+                scope.dropped += 1
         return occurrence
 
-    def match_slot(self, name: str, scope: RequestScope | None) -> SlotMatch | None:
-        """The credential a slot name shows: of this request first."""
-        return self.slots.match(name, () if scope is None else scope.own())
+    def made(
+        self,
+        action: Action,
+        holder: str,
+        slot: str | SlotMatch | None,
+        path: CallPath,
+        live: LiveValue | None,
+        scope: RequestScope | None,
+        tag: object = None,
+    ) -> Occurrence:
+        """An event that is kept elsewhere, and belongs into no record."""
+        span, mark, thread = self.span, None, None
+        if scope is not None:
+            mark = scope.mark
+            if scope.thread_ident == get_ident():
+                thread = scope.thread_object
+        return _new(
+            Occurrence,
+            (
+                action,
+                holder,
+                slot,
+                path,
+                mark,
+                thread or current_thread(),
+                perf_counter(),
+                live,
+                None if span is None else span(),
+                tag,
+                ALLOWED.get(),
+            ),
+        )
 
     def adopt(self, scope: RequestScope, text: str, kind: Kind, source: str, *, issued: bool) -> LiveValue | None:
         """A credential that the caller did not present belongs to this request from now on."""
@@ -87,14 +113,15 @@ class Desk:
         if live is not None:
             if live in scope.presented or live in scope.issued or live in scope.known:
                 live.in_flight -= 1
-            scope.presented[live] = None
+            scope.presented[live] = candidate.source
         return live
 
     def establish(self, scope: RequestScope | None, live: LiveValue) -> None:
         """A credential was verified, or looked up with a hit."""
         if scope is not None:
             scope.verified.add(live)
-        self.values.raise_rank(live, Rank.VERIFIED)
+        if live.rank < Rank.VERIFIED:
+            self.values.raise_rank(live, Rank.VERIFIED)
 
     def belongs(self, scope: RequestScope, live: LiveValue) -> bool:
         """Whether a credential may be used in a request: the app's own, the caller's, or one linked to it."""

@@ -10,6 +10,7 @@ from rasp.ledger.hits import Hit
 from rasp.ledger.native_handles import Handle
 from rasp.ledger.places import CallPath
 from rasp.ledger.scopes import RequestScope
+from rasp.ledger.slots import SlotMatch
 from rasp.model import Kind, Location
 
 
@@ -76,10 +77,14 @@ class _CacheStored(NamedTuple):
     name: str
     path: CallPath
     frame: FrameType | None = None
+    match: SlotMatch | None = None
 
 
 class CacheStored(Silent, _CacheStored):
-    """A cache entry was stored, of whatever value. ``frame`` is where the stack of the call begins."""
+    """A cache entry was stored, of whatever value. ``frame`` is where the stack of the call begins.
+
+    ``match``, here and below: the credential that the name shows, where the instrument has looked already.
+    """
 
     __slots__ = ()
 
@@ -89,6 +94,7 @@ class _CacheRead(NamedTuple):
     name: str
     hit: bool
     path: CallPath
+    match: SlotMatch | None = None
 
 
 class CacheRead(Silent, _CacheRead):
@@ -104,6 +110,7 @@ class _CacheRemoved(NamedTuple):
     raised: bool
     guarded: bool
     path: CallPath
+    match: SlotMatch | None = None
 
 
 class CacheRemoved(Silent, _CacheRemoved):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
-from rasp.ledger.scopes import Occurrence, RequestScope
+from rasp.ledger.scopes import Occurrence, RequestScope, first_of
 from rasp.ledger.strength import is_jwt
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
@@ -56,9 +56,9 @@ class ExposureBook:
 def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:
     """Where this request acquired a credential: its first event of it that is not an exposure."""
     if scope is not None:
-        for occurrence in scope.events:
-            if occurrence.live is live and occurrence.action is Action.ACQUIRE:
-                return (occurrence,)
+        first = first_of(live, scope)
+        if first is not None:
+            return (first,)
         if scope.ended and scope.has("glow"):
             return tuple(first for known, _, first in scope.glow if known is live and first is not None)
     return ()
@@ -86,7 +86,7 @@ class VerificationBook:
             return ()
         if event.jti is not None and event.jti != live.jti:
             self._desk.slots.learn_jti(event.jti, live)
-        if scope is not None and not self._desk.belongs(scope, live):
+        if scope is not None and not scope.knows(live) and not self._desk.belongs(scope, live):
             own = scope.verified & scope.presented.keys()
             if not own:
                 return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)

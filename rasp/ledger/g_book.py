@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import GFound, GRemoved, GStored
@@ -17,13 +16,15 @@ HOLDER = "flask.g"
 NAMES_PER_G = 64
 
 
-@dataclass(slots=True, eq=False)
 class Epoch:
     """One ownership of a slot: who acquired it, and who released it first."""
 
-    live: LiveValue
-    acquired: Occurrence
-    released: Occurrence | None = None
+    __slots__ = ("acquired", "live", "released")
+
+    def __init__(self, live: LiveValue, acquired: Occurrence) -> None:
+        self.live = live
+        self.acquired = acquired
+        self.released: Occurrence | None = None
 
 
 class GBook:
@@ -44,7 +45,7 @@ class GBook:
         scope = self._desk.scopes.here()
         acquired = self._desk.occur(Action.ACQUIRE, HOLDER, event.name, event.path, live, scope)
         event.table[event.name] = Epoch(live, acquired)
-        if scope is not None and not self._desk.belongs(scope, live):
+        if scope is not None and not scope.knows(live) and not self._desk.belongs(scope, live):
             return (Leak(live=live, trail=(acquired,), scope=scope, how="g"),)
         return ()
 

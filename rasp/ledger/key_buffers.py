@@ -44,7 +44,7 @@ class BufferBook:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._lock = threading.RLock()
-        self._buffers: OrderedDict[int, _Buffer] = OrderedDict()
+        self.known: OrderedDict[int, _Buffer] = OrderedDict()
 
     def given(
         self,
@@ -99,26 +99,26 @@ class BufferBook:
 
     def _known(self, root: object) -> _Buffer | None:
         with self._lock:
-            buffer = self._buffers.get(id(root))
+            buffer = self.known.get(id(root))
             return buffer if buffer is not None and buffer.root() is root else None
 
     def _remember(self, root: object, live: LiveValue, acquired: Occurrence) -> _Buffer:
         buffer = _Buffer(_reference(root), live, acquired)
         with self._lock:
-            self._buffers[id(root)] = buffer
-            if len(self._buffers) > BOUND:
-                self._buffers.popitem(last=False)
+            self.known[id(root)] = buffer
+            if len(self.known) > BOUND:
+                self.known.popitem(last=False)
         return buffer
 
     def ended(self, scope: RequestScope) -> None:
         """A request is over: it owns no buffer any more, and those that only it had are let go."""
-        if not self._buffers:
+        if not self.known:
             return
         with self._lock:
-            for key, buffer in tuple(self._buffers.items()):
+            for key, buffer in tuple(self.known.items()):
                 buffer.owners.pop(scope.mark, None)
                 if buffer.root() is None or (not buffer.owners and buffer.acquired.request is scope.mark):
-                    del self._buffers[key]
+                    del self.known[key]
 
     def after_fork(self) -> None:
         """In the child: no lock is held."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rasp.config import Config
@@ -24,7 +24,7 @@ from rasp.ledger.live import LiveValues
 from rasp.ledger.native_book import NativeBook
 from rasp.ledger.places import Places
 from rasp.ledger.scope_table import Scopes
-from rasp.ledger.scopes import VALUES_PER_REQUEST, Candidate, RequestScope
+from rasp.ledger.scopes import JUDGED_AT_END, OWN, PRESENTED, SLOTS, VALUES_PER_REQUEST, Candidate, RequestScope
 from rasp.ledger.slots import SlotNames
 from rasp.ledger.strength import FULL_LENGTH, Strength, is_jwt, is_placeholder, is_recognisable, strength
 from rasp.ledger.value import LiveValue, Rank
@@ -40,6 +40,8 @@ class Ledger:
     """All books of one process. Thread-safe; no lock is held across a call into the app.
 
     Attributes:
+        books: what enters an event of each type, and answers with what can be judged about it.
+        cache: the book of cache slots.
         native: the book of native handles, whose release is entered before and rolled back after its call.
     """
 
@@ -51,20 +53,20 @@ class Ledger:
         self.desk = Desk(self.values, SlotNames(self.values), self.scopes, self.places)
         self.native = NativeBook(self.desk, config.quarantine)
         self._g = GBook(self.desk)
-        self._cache = CacheBook(self.desk)
+        self.cache = CacheBook(self.desk)
         self._holds = HoldBook(self.desk)
         self._exposures = ExposureBook(self.desk)
         self._verification = VerificationBook(self.desk)
         self._redeemed: dict[str, None] = {}
         self._presenting: dict[LiveValue, list[RequestScope]] = {}
-        self._apply: dict[type, Callable[[Any], Sequence[Fact]]] = {
+        self.books: dict[type, Callable[[Any], Sequence[Fact]]] = {
             ev.GStored: self._g.stored,
             ev.GRemoved: self._g.removed,
             ev.GFound: self._g.found,
-            ev.CacheStored: self._cache.stored,
-            ev.CacheRead: self._cache.read,
-            ev.CacheRemoved: self._cache.removed,
-            ev.CacheCleared: self._cache.cleared,
+            ev.CacheStored: self.cache.stored,
+            ev.CacheRead: self.cache.read,
+            ev.CacheRemoved: self.cache.removed,
+            ev.CacheCleared: self.cache.cleared,
             ev.Held: self._holds.held,
             ev.HoldUsed: self._holds.used,
             ev.HoldReleased: self._holds.released,
@@ -81,7 +83,7 @@ class Ledger:
 
     def apply(self, event: object) -> Sequence[Fact]:
         """Enters an event; what can be judged about it comes back."""
-        return self._apply[type(event)](event)
+        return self.books[type(event)](event)
 
     # Credentials
 
@@ -128,15 +130,28 @@ class Ledger:
         if live is not None:
             self._presented(scope, live, source)
 
+    def present_known(self, scope: RequestScope, text: str, source: str) -> bool:
+        """The quick way for a header whose whole text is known to be a live value; whether it was gone."""
+        live = self.values.get(text)
+        if live is None or live.source != source or live.kind is Kind.SINGLE_USE or live.short or scope.touched:
+            return False
+        with self.values.lock:
+            live.in_flight += 1
+        scope.arm(live, source)
+        if scope.recorded:
+            self.desk.occur(Action.ACQUIRE, "request", source, (), live, scope)
+        return True
+
     def _presented(self, scope: RequestScope, live: LiveValue, source: str) -> None:
         if live in scope.presented:
             live.in_flight -= 1
             return
-        scope.presented[live] = None
+        scope.presented[live] = source
         if source.startswith(("header:", "cookie:")):
             live.presented_in_header = True
         self._stood_in_url(scope, live, source)
-        self.desk.occur(Action.ACQUIRE, "request", source, (), live, scope)
+        if scope.recorded:
+            self.desk.occur(Action.ACQUIRE, "request", source, (), live, scope)
         if live.kind is Kind.SINGLE_USE:
             others = self._presenting.setdefault(live, [])
             scope.overlaps += [(live, other) for other in others if other.in_flight]
@@ -198,6 +213,15 @@ class Ledger:
 
     def ending(self, scope: RequestScope) -> Sequence[Fact]:
         """What can be judged only now that the request is over."""
+        native = self.native
+        if not (
+            scope.made & JUDGED_AT_END
+            or self._presenting
+            or native.queue
+            or native.leaks.places
+            or native.buffers.known
+        ):
+            return ()
         facts: list[Fact] = []
         if scope.has("overlaps"):
             facts += self._overlaps(scope)
@@ -217,8 +241,7 @@ class Ledger:
 
     def _overlaps(self, scope: RequestScope) -> Iterable[Fact]:
         for live, other in scope.overlaps:
-            first = next((o for o in other.events if o.live is live), None)
-            trail = tuple(o for o in (first, *first_seen(live, scope)) if o is not None)
+            trail = (*first_seen(live, other), *first_seen(live, scope))
             yield Reuse(live=live, trail=trail, scope=scope, how="single_use", raisable=False)
 
     def _replays(self, scope: RequestScope) -> Iterable[Fact]:
@@ -244,14 +267,14 @@ class Ledger:
 
     def close(self, scope: RequestScope) -> None:
         """Settles an ended and judged request: links, live values, owners."""
-        if scope.has("slots"):
-            self._cache.leave(scope)
+        if scope.made & SLOTS and scope.slots:
+            self.cache.leave(scope)
         if self._presenting:
             self._present_no_more(scope)
-        own = scope.own()
+        own: Collection[LiveValue] = scope.presented if scope.made & OWN == PRESENTED else scope.own()
         if len(own) > 1 and scope.status is not None and scope.status < 400:
             self.links.join(own)
-        self.scopes.release_values(scope)
+        self.scopes.release_values(scope, own)
 
     def _present_no_more(self, scope: RequestScope) -> None:
         for live in scope.presented:
@@ -269,7 +292,7 @@ class Ledger:
         """Between tests: service values and native handles stay, all else goes."""
         self.scopes.end_thread()
         self.values.clear()
-        self._cache.clear()
+        self.cache.clear()
         self._holds.clear()
         self.desk.slots.clear()
         self.links.clear()
@@ -278,7 +301,7 @@ class Ledger:
     @property
     def dropped(self) -> int:
         """Events and values that some bound has cut, so far."""
-        return self.values.dropped + self._cache.dropped + self._holds.dropped + self.native.dropped
+        return self.values.dropped + self.cache.dropped + self._holds.dropped + self.native.dropped
 
     def after_fork(self) -> None:
         """In the child: locks held by threads that are gone are made anew."""

@@ -31,17 +31,23 @@ class LiveValues:
     """The index of live values. Thread-safe; no lock is held while a text is searched.
 
     Attributes:
+        exact: every text that is a live value, with or without its scheme word; to be read only.
+        get: the live value that a text is, exactly.
+        lock: to be held while ``in_flight`` of a value changes.
+        due: when the first value is past its grace time, by ``clock``; never later than that.
         foreign: how many live values callers presented; service values are not among them.
         dropped: values and texts that some bound has cut.
     """
 
     def __init__(self, fingerprint: Fingerprint, clock: Callable[[], float], limit: int, grace: float) -> None:
         self._fingerprint = fingerprint
-        self._clock = clock
+        self.clock = clock
+        self.due = float("inf")
         self._limit = limit
         self._grace = grace
-        self._lock = threading.RLock()
-        self._exact: dict[str, LiveValue] = {}
+        self.lock = threading.RLock()
+        self.exact: dict[str, LiveValue] = {}
+        self.get: Callable[[str], LiveValue | None] = self.exact.get
         self._chunks: dict[bytes, tuple[tuple[LiveValue, Form, int], ...]] = {}
         self._shorts: dict[bytes, LiveValue] = {}
         self._odd: dict[str, LiveValue] = {}
@@ -54,13 +60,9 @@ class LiveValues:
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._kept.values())
 
-    def get(self, text: str) -> LiveValue | None:
-        """The live value that a text is, exactly, with or without its scheme word."""
-        return self._exact.get(text)
-
     def find(self, text: str, limit: int = SCAN_LIMIT) -> list[Hit]:
         """The live values that stand in a text, in any form; each stretch of the text once, in order."""
-        if not self._exact:
+        if not self.exact:
             return []
         if len(text) > limit:
             self.dropped += 1
@@ -68,10 +70,11 @@ class LiveValues:
         # In bytes: str.translate builds a table at every call, bytes.translate does not.
         runs = text.encode("utf-8", "replace").translate(_TO_RUNS).split()
         chunks, shorts = self._chunks, self._shorts
-        for run in [run for run in runs if len(run) >= CHUNK]:
-            for at in range(len(run) - CHUNK + 1):
-                if run[at : at + CHUNK] in chunks:
-                    return self._locate(text)
+        for run in runs:
+            if len(run) >= CHUNK:
+                for at in range(len(run) - CHUNK + 1):
+                    if run[at : at + CHUNK] in chunks:
+                        return self._locate(text)
         if shorts and not shorts.keys().isdisjoint(runs):
             return self._locate(text)
         if self._odd and any(odd in text for odd in tuple(self._odd)):
@@ -120,8 +123,8 @@ class LiveValues:
         Returns:
             the live value, or ``None`` where the value does not count.
         """
-        with self._lock:
-            live = self._exact.get(text)
+        with self.lock:
+            live = self.exact.get(text)
             if live is None:
                 live = self._add(text, kind, source, also)
                 if live is None:
@@ -130,7 +133,7 @@ class LiveValues:
                 if _is_nearer(kind, live.kind):
                     live.kind = kind
                 for other in also:
-                    if other not in self._exact and len(live.exact) < _ALIASES:
+                    if other not in self.exact and len(live.exact) < _ALIASES:
                         self._alias(live, other, signed=False)
             live.in_flight += 1
             return live
@@ -138,18 +141,23 @@ class LiveValues:
     def _alias(self, live: LiveValue, text: str, *, signed: bool) -> None:
         """Another text that is this value whole."""
         live.exact.append(text)
-        self._exact.setdefault(text, live)
+        self.exact.setdefault(text, live)
         if " " not in text and strength(text) is not Strength.NONE:
             self._enter_forms(live, text, signed=signed)
 
     def leave(self, live: LiveValue, rank: Rank) -> None:
         """A request that presented a value ended; ``rank`` is what it established about it."""
-        with self._lock:
+        with self.lock:
             live.in_flight -= 1
-            if rank is Rank.PRESENTED:
+            if live.rank >= rank > Rank.PRESENTED:  # as in most requests: it only stays for longer
+                live.until = self.clock() + self._grace
+                kept = self._kept[live.rank]
+                if live in kept:
+                    kept.move_to_end(live)
+            elif rank is Rank.PRESENTED:
                 if live.rank is Rank.PRESENTED and live.in_flight <= 0:
                     self._kept[Rank.PRESENTED].pop(live, None)
-                    if live.text in self._exact:
+                    if live.text in self.exact:
                         self._forget(live)
             else:
                 self._establish(live, rank)
@@ -157,19 +165,20 @@ class LiveValues:
     def raise_rank(self, live: LiveValue, rank: Rank) -> None:
         """A value was verified or looked up with a hit, or is the app's own."""
         if rank > live.rank:
-            with self._lock:
+            with self.lock:
                 self._establish(live, rank)
 
     def _establish(self, live: LiveValue, rank: Rank) -> None:
         """It stays for the grace time from now on; service values stay for good."""
-        live.until = self._clock() + self._grace
+        live.until = self.clock() + self._grace
+        self.due = min(self.due, live.until)
         if rank <= live.rank:
             kept = self._kept[live.rank]
             if live in kept:
                 kept.move_to_end(live)
             return
         self._kept[live.rank].pop(live, None)
-        if live.text not in self._exact:
+        if live.text not in self.exact:
             return
         live.rank = rank
         if rank is Rank.SERVICE:
@@ -178,27 +187,27 @@ class LiveValues:
         self._shrink(live)
 
     def expire(self) -> None:
-        """Forgets what is past its grace time; cheap when nothing is."""
+        """Forgets what is past its grace time; to be called once that of any value is ``due``."""
         answered, verified = self._kept[Rank.ANSWERED], self._kept[Rank.VERIFIED]
-        if not answered and not verified:
-            return
-        now = self._clock()
+        now = self.clock()
         for kept in (answered, verified):
             while kept:
                 live = next(iter(kept), None)
                 if live is None or live.until > now:
                     break
-                with self._lock:
+                with self.lock:
                     if kept.pop(live, self) is not self:
                         if live.in_flight > 0:
                             live.rank = Rank.PRESENTED
                             self._kept[Rank.PRESENTED][live] = None
                         else:
                             self._forget(live)
+        left = [next(iter(kept)).until for kept in (answered, verified) if kept]
+        self.due = min(left, default=float("inf"))
 
     def clear(self) -> None:
         """Forgets everything but service values and what requests in flight still hold."""
-        with self._lock:
+        with self.lock:
             for rank in (Rank.PRESENTED, Rank.ANSWERED, Rank.VERIFIED):
                 for live in tuple(self._kept[rank]):
                     if live.in_flight <= 0:
@@ -207,7 +216,7 @@ class LiveValues:
 
     def renew_lock(self) -> None:
         """After a fork: the lock may have been held by a thread that does not exist here."""
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def _add(self, text: str, kind: Kind, source: str, also: Iterable[str]) -> LiveValue | None:
         how = strength(text)
@@ -216,7 +225,7 @@ class LiveValues:
             return None
         live = LiveValue(text, kind, source, self._fingerprint)
         live.short = how is Strength.SHORT
-        self._exact[text] = live
+        self.exact[text] = live
         if how is not Strength.NONE:
             self._enter_forms(live, text, signed=kind is Kind.SESSION)
         for other in texts[1:]:
@@ -247,8 +256,8 @@ class LiveValues:
 
     def _forget(self, live: LiveValue) -> None:
         for value in live.exact:
-            if self._exact.get(value) is live:
-                del self._exact[value]
+            if self.exact.get(value) is live:
+                del self.exact[value]
         for form in live.forms:
             raw = form.text.encode("utf-8", "replace")
             if self._shorts.get(raw) is live:

@@ -41,6 +41,7 @@ class NativeBook:
     Attributes:
         leaks: which handles were kept on a request's ``g``, and what is never released.
         buffers: mutable buffers that held a credential when a native call was given them.
+        queue: facts that could not be judged where they were found.
         carriers: the types of objects that carry an epoch.
         followed: tells the epoch of an object that can carry nothing itself.
         on_fork: called in a forked child.
@@ -50,7 +51,7 @@ class NativeBook:
         self._desk = desk
         self._lock = threading.RLock()
         self._table = HandleTable(remembered)
-        self._deferred: list[Fact] = []
+        self.queue: list[Fact] = []
         self.leaks = Leaks()
         self.buffers = BufferBook(desk)
         self.carriers: set[type] = {NativeHandle}
@@ -243,15 +244,15 @@ class NativeBook:
         for fact in facts:
             fact.raisable = False
         with self._lock:
-            self._deferred += facts
-            del self._deferred[:-DEFERRED_BOUND]
+            self.queue += facts
+            del self.queue[:-DEFERRED_BOUND]
 
     def deferred(self) -> Sequence[Fact]:
         """Takes the facts that wait to be judged."""
-        if not self._deferred:
+        if not self.queue:
             return ()
         with self._lock:
-            waiting, self._deferred = self._deferred, []
+            waiting, self.queue = self.queue, []
         return waiting
 
     def placed(self, value: object, table: object) -> None:

@@ -51,16 +51,17 @@ class Leaks:
     """Remembers which handles were stored on a request's ``g``.
 
     Attributes:
+        places: of each request in flight, its handles on ``g``.
         since: handles up to this generation are the parent process's.
     """
 
     def __init__(self) -> None:
-        self._places: dict[RequestMark, list[_Place]] = {}
+        self.places: dict[RequestMark, list[_Place]] = {}
         self.since = 0
 
     def placed(self, handle: Handle, value: object, table: object, mark: RequestMark) -> None:
         """A handle was stored on the ``g`` of the request that acquired it."""
-        places = self._places.setdefault(mark, [])
+        places = self.places.setdefault(mark, [])
         if len(places) < PER_REQUEST and all(place.handle is not handle for place in places):
             number = value if isinstance(value, NativeHandle) else None
             places.append(_Place(handle, number, None if number is not None else _weak(value), _weak(table)))
@@ -69,7 +70,7 @@ class Leaks:
         """What a request that ends stored on its ``g``, and nobody released or kept."""
         return tuple(
             LeftHeld(live=place.handle.live, trail=(place.handle.acquired,), scope=scope, raisable=False, native=True)
-            for place in self._places.pop(scope.mark, ())
+            for place in self.places.pop(scope.mark, ())
             if place.handle.released is None and not place.kept()
         )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from rasp.ledger.live import LiveValues
-from rasp.ledger.scopes import Occurrence, RequestScope, identity
+from rasp.ledger.scopes import IN_URL, PRESENTED, VERIFIED, RequestScope, first_of, identity
 from rasp.ledger.value import LiveValue, Rank
-from rasp.model import Action
 
 
 @dataclass(slots=True, eq=False)
@@ -44,8 +43,9 @@ class Scopes:
         """A new top-level request begins: the one this thread served before is over."""
         before = self.last.get(scope.ident)
         if before is not None:
-            self.end(before)
-            if before.touched:
+            if not before.ended:
+                self.end(before)
+            if before.touched and before.has("glow"):
                 before.glow.clear()
         if len(self.last) > self.crowd:
             self.reap()
@@ -53,10 +53,8 @@ class Scopes:
 
     def end(self, scope: RequestScope) -> None:
         """The request is over; what is judged at its end is judged now, once."""
-        if scope.ended:
-            return
-        scope.ended = True
-        self.on_end(scope)
+        if not scope.ended:
+            self.on_end(scope)
 
     def end_thread(self) -> None:
         """Ends the request this thread served last, as at the end of a test."""
@@ -78,16 +76,18 @@ class Scopes:
                 self.end(scope)
         self.crowd = max(64, 2 * len(self.last))
 
-    def release_values(self, scope: RequestScope) -> None:
+    def release_values(self, scope: RequestScope, own: Collection[LiveValue]) -> None:
         """What an ended request established about its credentials decides how long they stay live."""
         answered = scope.status is not None and scope.status < 400
-        acquired: dict[LiveValue | None, Occurrence] = {}
-        if scope.has("in_url"):  # what an access line shows most often
-            acquired = {o.live: o for o in reversed(scope.events) if o.action is Action.ACQUIRE}
-        scope.glow = [(live, live.forms, acquired.get(live)) for live in scope.presented]
-        for live in scope.own():
-            if live in scope.verified:
-                rank = Rank.VERIFIED
-            else:
-                rank = Rank.ANSWERED if answered else Rank.PRESENTED
-            self.values.leave(live, rank)
+        made = scope.made
+        if made & PRESENTED:
+            # Where it was acquired matters for what an access line shows most often.
+            urls: Collection[LiveValue] = scope.in_url if made & IN_URL else ()
+            glow = scope.glow
+            for live in scope.presented:
+                glow.append((live, live.forms, first_of(live, scope) if live in urls else None))
+        verified: Collection[LiveValue] = scope.verified if made & VERIFIED else ()
+        for live in own:
+            self.values.leave(
+                live, Rank.VERIFIED if live in verified else Rank.ANSWERED if answered else Rank.PRESENTED
+            )

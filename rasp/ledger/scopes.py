@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rasp.ledger.forms import Form
 from rasp.ledger.places import CallPath
@@ -27,6 +27,9 @@ EVENTS_PER_REQUEST = 512
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
+_new_mark = object.__new__
+
+
 class RequestMark:
     """What later events remember of a request: enough to name it, too little to keep it alive.
 
@@ -34,13 +37,16 @@ class RequestMark:
     work is worked out when first asked for: most requests are never named.
     """
 
-    __slots__ = ("_id", "callable", "method", "started")
+    __slots__ = ("_id", "callable", "given_method", "started")
+    _id: str
+    callable: object
+    given_method: str
+    started: float
 
-    def __init__(self, method: str, callable: object) -> None:
-        self._id = ""
-        self.started = time.perf_counter()
-        self.method = method
-        self.callable = callable
+    @property
+    def method(self) -> str:
+        """A standard method, or ``OTHER``."""
+        return self.given_method if self.given_method in METHODS else "OTHER"
 
     @property
     def id(self) -> str:
@@ -50,13 +56,7 @@ class RequestMark:
         return self._id
 
 
-@dataclass(slots=True, repr=False, eq=False)
-class Occurrence:
-    """One event as the ledger keeps it: nothing rendered yet.
-
-    ``tag`` tells holders of one name apart.
-    """
-
+class _Occurrence(NamedTuple):
     action: Action
     holder: str
     slot: str | SlotMatch | None
@@ -70,6 +70,22 @@ class Occurrence:
     allowed: frozenset[str] = frozenset()
 
 
+class Occurrence(_Occurrence):
+    """One event as the ledger keeps it: nothing rendered yet. Two of them are never equal.
+
+    ``tag`` tells holders of one name apart. A tuple, since one is made for nearly every event.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return f"<Occurrence {self.action} {self.holder}>"
+
+
 @dataclass(slots=True, repr=False, eq=False)
 class Candidate:
     """A value under a weak name: it counts only once it was verified or looked up with a hit."""
@@ -79,13 +95,35 @@ class Candidate:
     source: str
 
 
-_CONTAINERS: dict[str, Callable[[], Any]] = {
-    "presented": dict, "issued": dict, "known": dict, "unverified": dict, "candidates": dict, "slots": dict,
-    "lost": dict, "verified": set, "attempted": set, "excluded": set,
-    "overlaps": list, "events": list, "holds": list, "violations": list, "findings": list, "glow": list,
-    "weak": list, "in_url": set,
-}  # fmt: skip
-_LET_GO = tuple(name for name in _CONTAINERS if name not in ("glow", "violations", "in_url"))
+class Lazy:
+    """A container of a scope that is made when first looked at, which makes the scope ``touched``.
+
+    No data descriptor: once made, the container is an ordinary attribute, as fast as any other.
+    """
+
+    __slots__ = ("_bit", "_make", "_name")
+    names: ClassVar[dict[str, int]] = {}
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        self._bit = self.names[name] = 1 << len(self.names)
+
+    def __get__(self, scope: RequestScope | None, owner: type) -> Any:
+        if scope is None:
+            return self
+        made = self._make()
+        setattr(scope, self._name, made)
+        scope.made |= self._bit
+        scope.touched = True
+        return made
+
+
+def lazy(make: Callable[[], Any]) -> Any:
+    """A ``Lazy`` for a type checker that is told what comes out of it."""
+    return Lazy(make)
 
 
 class RequestScope:
@@ -95,7 +133,7 @@ class RequestScope:
     and costs next to nothing.
 
     Attributes:
-        presented: what the caller presented, in order; a dict for its speed.
+        presented: what the caller presented, in order, and where.
         issued: what the app made or named in this request.
         known: further credentials seen here that the caller did not present.
         lost: cache slots that this request stored and another one released, by slot id.
@@ -105,53 +143,73 @@ class RequestScope:
         weak: (source, whether a placeholder) of presented values that are too weak to follow.
         violations: what ``strict`` could not raise, or the app swallowed, until the request ends.
         request: the framework's request, once it is routed; it tells the route and the view.
+        made: bits of the containers that were made, see ``has``.
+        plain: whether the framework said that the response is no stream, so that iterating it runs no code of the app.
+        failed: whether an exception has left the app.
+        redirected: what stood in the ``Location`` of the response.
+        direct: whether the framework's instrument tells of the response, and no wrapper of ``start_response``.
+        recorded: whether all its events are kept, for somebody who wants its record; else only those that a finding
+            can need.
     """
 
-    presented: dict[LiveValue, None]
-    issued: dict[LiveValue, None]
-    known: dict[LiveValue, None]
-    verified: set[LiveValue]
-    attempted: set[LiveValue]
-    unverified: dict[LiveValue, Occurrence]
-    candidates: dict[str, Candidate]
-    weak: list[tuple[str, bool]]
-    excluded: set[str]
-    overlaps: list[tuple[LiveValue, RequestScope]]
-    events: list[Occurrence]
-    slots: dict[int, Any]
-    lost: dict[int, Occurrence]
-    holds: list[Hold]
-    violations: list[RaspViolation]
-    findings: list[Finding]
-    glow: list[tuple[LiveValue, list[Form], Occurrence | None]]
-    in_url: set[LiveValue]
+    presented: dict[LiveValue, str] = lazy(dict)
+    events: list[Occurrence] = lazy(list)
+    verified: set[LiveValue] = lazy(set)
+    attempted: set[LiveValue] = lazy(set)
+    slots: dict[int, Any] = lazy(dict)
+    issued: dict[LiveValue, None] = lazy(dict)
+    known: dict[LiveValue, None] = lazy(dict)
+    unverified: dict[LiveValue, Occurrence] = lazy(dict)
+    candidates: dict[str, Candidate] = lazy(dict)
+    weak: list[tuple[str, bool]] = lazy(list)
+    excluded: set[str] = lazy(set)
+    overlaps: list[tuple[LiveValue, RequestScope]] = lazy(list)
+    lost: dict[int, Occurrence] = lazy(dict)
+    holds: list[Hold] = lazy(list)
+    findings: list[Finding] = lazy(list)
+    violations: list[RaspViolation] = lazy(list)
+    glow: list[tuple[LiveValue, list[Form], Occurrence | None]] = lazy(list)
+    in_url: set[LiveValue] = lazy(set)
+
+    made = 0
+    touched = False
+    recorded = False
+    plain = False
+    direct = False
+    failed = False
+    redirected: Collection[LiveValue] = ()
+    ended = False
+    dropped = 0
+    status: int | None = None
+    scan: list[bytes] | None = None
+    request: Any = None
+    app: Any = None
+    body: Any = None
+    parent_span: tuple[str, str] | None = None
+    _route: str | None = None
 
     def __init__(self, method: str, environ: dict[str, Any] | None, callable: object = None) -> None:
-        self.mark = RequestMark(method if method in METHODS else "OTHER", callable)
+        # Without an ``__init__`` of its own, since one is made for every request.
+        self.mark = mark = _new_mark(RequestMark)
+        mark._id, mark.given_method, mark.callable, mark.started = "", method, callable, perf_counter()
         self.environ = environ
-        self.touched = False
-        self.ended = False
-        self.dropped = 0
-        self.status: int | None = None
-        self.scan: list[bytes] | None = None
-        self.request: Any = None
-        self.app: Any = None
-        self.body: Any = None
-        self.parent_span: tuple[str, str] | None = None
         self.thread_object = threading.current_thread()
-        self.thread_ident = threading.get_ident()
-        self.greenlet = current_greenlet()
-        self.ident = identity()
-        self._route: str | None = None
+        self.thread_ident = self.ident = threading.get_ident()
+        self.greenlet: weakref.ref[Any] | None = None
+        if "greenlet" in sys.modules:
+            self.greenlet = current_greenlet()
+            self.ident = identity()
 
-    def __getattr__(self, name: str) -> Any:
-        make = _CONTAINERS.get(name)
-        if make is None:
-            raise AttributeError(name)
-        made = make()
-        setattr(self, name, made)
+    def arm(self, live: LiveValue, source: str) -> None:
+        """The caller's first credential: what nearly every request with one needs is made at once."""
+        self.presented = {live: source}
+        self.events = []
+        self.verified = set()
+        self.attempted = set()
+        self.slots = {}
+        self.glow = []
+        self.made |= _ARMED
         self.touched = True
-        return made
 
     @property
     def thread(self) -> str:
@@ -176,35 +234,38 @@ class RequestScope:
 
     def knows(self, live: LiveValue) -> bool:
         """Whether a credential belongs to this request: presented, issued, or seen first here."""
-        return live in self.presented or (
-            ("issued" in self.__dict__ and live in self.issued) or ("known" in self.__dict__ and live in self.known)
+        made = self.made
+        return (
+            (made & PRESENTED and live in self.presented)
+            or (made & _ISSUED and live in self.issued)
+            or bool(made & _KNOWN and live in self.known)
         )
 
     def has(self, name: str) -> bool:
         """Whether a container was ever looked at; asking does not make it."""
-        return name in self.__dict__
+        return bool(self.made & Lazy.names[name])
 
-    def own(self) -> dict[LiveValue, None]:
+    def own(self) -> Collection[LiveValue]:
         """All credentials of this request: presented, issued and seen first here."""
-        if "issued" in self.__dict__ or "known" in self.__dict__:
+        made = self.made
+        if made & _MORE:
             return {**self.presented, **self.issued, **self.known}
-        return self.presented
-
-    def note(self, occurrence: Occurrence) -> None:
-        """Adds to the request's record; beyond its bound events are only counted."""
-        if len(self.events) < EVENTS_PER_REQUEST:
-            self.events.append(occurrence)
-        else:
-            self.dropped += 1
+        return self.presented if made & PRESENTED else ()
 
     def forget(self) -> None:
         """Lets go of everything raw and large once the request has been judged and recorded."""
         if self.request is not None:
-            self._route = self.route
-        self.environ = self.body = self.app = self.scan = self.request = None
-        if self.touched:
-            for name in _LET_GO:
-                self.__dict__.pop(name, None)
+            if self.touched:
+                rule = getattr(self.request, "url_rule", None)
+                self._route = self._route if rule is None else rule.rule
+            self.app = self.request = None
+        self.environ = self.body = self.scan = None
+        raw = self.made & _RAW
+        if raw:
+            self.made ^= raw
+            for name, bit in Lazy.names.items():
+                if raw & bit:
+                    delattr(self, name)
 
     @property
     def in_flight(self) -> bool:
@@ -215,6 +276,29 @@ class RequestScope:
             greenlet = self.greenlet()
             return greenlet is not None and not greenlet.dead
         return self.thread_object.is_alive()
+
+
+PRESENTED, VERIFIED, IN_URL, LOST, SLOTS = (
+    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots")
+)
+"""Bits of ``RequestScope.made``, for where ``has`` would be asked too often."""
+JUDGED_AT_END = sum(Lazy.names[name] for name in ("overlaps", "unverified", "holds", "weak"))
+_ARMED = sum(Lazy.names[name] for name in ("presented", "events", "verified", "attempted", "slots", "glow"))
+_ISSUED, _KNOWN = (Lazy.names[name] for name in ("issued", "known"))
+_MORE = _ISSUED | _KNOWN
+OWN = PRESENTED | _MORE
+_RAW = sum(Lazy.names[name] for name in ("candidates", "excluded"))
+
+
+def first_of(live: LiveValue, scope: RequestScope) -> Occurrence | None:
+    """Where a request acquired a credential first."""
+    if scope.made & PRESENTED and live in scope.presented:
+        mark, source = scope.mark, scope.presented[live]
+        return Occurrence(Action.ACQUIRE, "request", source, (), mark, scope.thread_object, mark.started, live)
+    for occurrence in scope.events:
+        if occurrence.live is live and occurrence.action is Action.ACQUIRE:
+            return occurrence
+    return None
 
 
 def current_greenlet() -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from rasp.ledger.live import LiveValues
 from rasp.ledger.masking import mask_runs
@@ -14,7 +15,15 @@ from rasp.model import Kind
 
 JTI_LENGTH = 16
 BOUND = 20_000
+NAMES_PER_VALUE = 32
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
+
+
+class Owner(Protocol):
+    """What has credentials of its own: a request scope."""
+
+    def own(self) -> Collection[LiveValue]:
+        """Its credentials."""
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -45,7 +54,8 @@ class SlotNames:
         self._values = values
         self._jtis: OrderedDict[str, LiveValue] = OrderedDict()
         self._heads: dict[str, dict[str, None]] = {}
-        self._digests: OrderedDict[str, LiveValue] = OrderedDict()
+        self._digests: OrderedDict[str, SlotMatch] = OrderedDict()
+        self._known = self._digests.get
         values.on_forget = self.forget
 
     def learn_jti(self, jti: str, live: LiveValue) -> None:
@@ -67,23 +77,27 @@ class SlotNames:
     def learn_digest(self, digest: str, live: LiveValue) -> None:
         """A text that names a value: a run of hex digits seen with it, or what ``rasp.fingerprint`` gave out."""
         live.learnt.append(digest)
-        _remember(self._digests, digest, live)
+        self._digests[digest] = SlotMatch(live, "digest", digest, digest)
+        while len(self._digests) > BOUND:
+            self._digests.popitem(last=False)
 
-    def match(self, name: str, near: Iterable[LiveValue]) -> SlotMatch | None:
+    def match(self, name: str, near: Owner | None) -> SlotMatch | None:
         """The credential of a slot, ``None`` if the name shows none.
 
         Args:
             name: the slot's name, raw.
-            near: the request's own credentials, whose digests are looked for.
+            near: the request, of whose own credentials digests are looked for.
         """
-        known = self._digests.get(name)
+        known = self._known(name)
         if known is not None:
-            return SlotMatch(known, "digest", name, name)
+            return known
         hits = self._values.find(name)
         if hits:
             hit = hits[0]
             shown = name[: hit.start] + hit.live.credential.mask + name[hit.end :]
             return SlotMatch(hit.live, "value", mask_runs(shown), short=hit.short)
+        if len(name) < JTI_LENGTH:
+            return None
         return self._by_digest(name, near) or self._by_jti(name)
 
     def candidate_digest(self, name: str, texts: Iterable[str]) -> str | None:
@@ -97,24 +111,31 @@ class SlotNames:
                 return text
         return None
 
-    def _by_digest(self, name: str, near: Iterable[LiveValue]) -> SlotMatch | None:
-        found = _HEX.search(name)
-        if found is None:
+    def _by_digest(self, name: str, near: Owner | None) -> SlotMatch | None:
+        if len(name) < DIGEST_LENGTHS[-1] or _HEX.search(name) is None:
             return None
+        own = () if near is None else near.own()
         for run in _HEX.findall(name):
             lowered = run.lower()
             known = self._digests.get(lowered)
             if known is not None:
-                return SlotMatch(known, "digest", name, run)
-            for live in near:
+                return self._remember(SlotMatch(known.live, "digest", name, run))
+            for live in own:
                 for size in DIGEST_LENGTHS:
                     if size > len(run):
                         continue
                     for digest in live.digests(size):
                         if digest in lowered:
                             self.learn_digest(lowered, live)
-                            return SlotMatch(live, "digest", name, run)
+                            return self._remember(SlotMatch(live, "digest", name, run))
         return None
+
+    def _remember(self, match: SlotMatch) -> SlotMatch:
+        """The whole name shows it at once the next time."""
+        if len(match.live.learnt) < NAMES_PER_VALUE and match.name not in self._digests:
+            match.live.learnt.append(match.name)
+            self._digests[match.name] = match
+        return match
 
     def _by_jti(self, name: str) -> SlotMatch | None:
         if not self._jtis:
@@ -136,7 +157,8 @@ class SlotNames:
         if live.jti is not None and self._jtis.get(live.jti) is live:
             self._drop_jti(live.jti)
         for digest in live.learnt:
-            if self._digests.get(digest) is live:
+            known = self._known(digest)
+            if known is not None and known.live is live:
                 del self._digests[digest]
 
     def clear(self) -> None:
@@ -144,9 +166,3 @@ class SlotNames:
         self._jtis.clear()
         self._heads.clear()
         self._digests.clear()
-
-
-def _remember(table: OrderedDict[str, LiveValue], key: str, live: LiveValue) -> None:
-    table[key] = live
-    while len(table) > BOUND:
-        table.popitem(last=False)

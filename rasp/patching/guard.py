@@ -71,6 +71,26 @@ class Guard:
 
         return protected
 
+    def light(self, name: str, hook: Hook) -> Hook:
+        """Like ``protect``, for a hook that calls nothing which could be observed: it need not mark itself as busy."""
+        if name not in self.names:
+            self.names.append(name)
+        busy, sabotage, stopped, timed = self.busy, self.sabotage, self._stopped, self.protect(name, hook)
+
+        def light(*args: Any) -> Any:
+            if stopped or busy.now:
+                return None
+            if self.measured:
+                return timed(*args)
+            try:
+                if sabotage and name in sabotage:
+                    raise Sabotage
+                return hook(*args)
+            except Exception as error:  # noqa: BLE001 - see above
+                return self._failed(name, error)
+
+        return light
+
     def spent(self) -> float:
         """Seconds that this thread has been in hooks since it was asked last; 0 while that is not measured."""
         spent, self.busy.spent = self.busy.spent, 0.0

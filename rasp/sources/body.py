@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class RecordedInput:
 class Body:
     """A response body inside its request's scope: every ``next()`` and ``close()`` runs in it, and its end ends it."""
 
+    __slots__ = ("__weakref__", "_door", "_iterable", "_iterator", "_scope")
+
     def __init__(self, door: Door, scope: RequestScope, iterable: Iterable[bytes]) -> None:
         self._door = door
         self._scope = scope
@@ -122,8 +125,35 @@ class Body:
         self._door.end(self._scope)
 
 
+class PlainBody(chain):  # type: ignore[type-arg]
+    """A body that is all there already: iterating it runs no code of the app's, so it is done in C.
+
+    It is chained with an iterator that ends the request once it is asked for more.
+    """
+
+    rasp_door: Door
+    rasp_scope: RequestScope
+    rasp_body: Any
+
+    def close(self) -> None:
+        """Closes the app's body inside the scope, then ends the request."""
+        door, scope = self.rasp_door, self.rasp_scope
+        token = door.current.set(scope)
+        try:
+            self.rasp_body.close()
+        except BaseException as error:
+            door.fail(scope, error)
+            raise
+        finally:
+            door.current.reset(token)
+        if not scope.ended or scope.touched:
+            door.end(scope)
+
+
 class SizedBody(Body):
     """A body of known length, such as a list: servers work out ``Content-Length`` from it."""
+
+    __slots__ = ()
 
     def __len__(self) -> int:
         return len(self._iterable)  # type: ignore[arg-type]

@@ -20,6 +20,10 @@ BODY_LIMIT = 65_536
 FIELDS = 256
 DEPTH = 6
 _CSRF_HEADERS = ("HTTP_X_CSRF_TOKEN", "HTTP_X_CSRFTOKEN", "HTTP_X_XSRF_TOKEN", "HTTP_X_CSRF")
+_AUTHORIZATION = {
+    "HTTP_AUTHORIZATION": "header:authorization",
+    "HTTP_PROXY_AUTHORIZATION": "header:proxy-authorization",
+}
 _SIGNING_SCHEMES = frozenset({"digest", "signature", "hawk", "oauth", "aws4-hmac-sha256"})
 _SIGNATURE = re.compile(r'\b(?:oauth_)?(?:signature|response|mac)="?([^",\s]+)', re.IGNORECASE)
 _TOKEN_PARAMETER = re.compile(r'token="?([^",\s]+)"?\Z', re.IGNORECASE)
@@ -31,21 +35,34 @@ class Extractor:
     def __init__(self, ledger: Ledger, names: Names) -> None:
         self._ledger = ledger
         self._names = names
+        self._followed = frozenset((*_CSRF_HEADERS, "HTTP_COOKIE", *_AUTHORIZATION, *names.headers))
 
     def read(self, scope: RequestScope, environ: Mapping[str, Any]) -> None:
         """What is known before the app runs: headers, cookies, query."""
+        given = environ.keys() & self._followed
+        query = environ.get("QUERY_STRING")
+        if given:
+            if len(given) == 1 and not query:
+                # The quick way for what most requests bring: one header whose text is known as a live value.
+                key = given.pop()
+                source = _AUTHORIZATION.get(key)
+                if source is not None and self._ledger.present_known(scope, environ[key], source):
+                    return
+            self._headers(scope, environ)
+        if query:
+            self._query(scope, query)
+        if scope.touched and scope.has("presented"):
+            self._withdraw_csrf(scope, environ)
+
+    def _headers(self, scope: RequestScope, environ: Mapping[str, Any]) -> None:
         get = environ.get
         for key in _CSRF_HEADERS:
-            value = get(key)
-            if value:
-                scope.excluded.add(value)
+            if environ.get(key):
+                scope.excluded.add(environ[key])
         cookie = get("HTTP_COOKIE")
         if cookie:
             self._cookies(scope, cookie)
-        for key, header in (
-            ("HTTP_AUTHORIZATION", "authorization"),
-            ("HTTP_PROXY_AUTHORIZATION", "proxy-authorization"),
-        ):
+        for key, header in _AUTHORIZATION.items():
             value = get(key)
             if value:
                 self._authorization(scope, value, header)
@@ -53,16 +70,10 @@ class Extractor:
             value = get(key)
             if value:
                 self._ledger.present(scope, value.strip(), what.kind, f"header:{name}")
-        query = get("QUERY_STRING")
-        if query:
-            self._query(scope, query)
-        if scope.has("presented"):
-            self._withdraw_csrf(scope, environ)
 
     def _withdraw_csrf(self, scope: RequestScope, environ: Mapping[str, Any]) -> None:
         """Any header that names the values of a cookie or field as a protection against request forgery."""
-        names = "\n".join(environ)
-        if "CSRF" in names or "XSRF" in names:
+        if "SRF" in "\n".join(environ):
             for key, value in environ.items():
                 if ("CSRF" in key or "XSRF" in key) and key.startswith("HTTP_"):
                     self._ledger.withdraw(scope, value)
@@ -85,11 +96,10 @@ class Extractor:
                 if found == name and value:
                     self._ledger.present(scope, value, Kind.SESSION, f"cookie:{name}")
 
-    def _authorization(self, scope: RequestScope, value: str, header: str) -> None:
+    def _authorization(self, scope: RequestScope, value: str, source: str) -> None:
         value = value.strip()
         scheme, separator, rest = value.partition(" ")
         rest = rest.strip()
-        source = f"header:{header}"
         if not separator:
             self._ledger.present(scope, value, Kind.BEARER, source)
         elif scheme.lower() == "basic":

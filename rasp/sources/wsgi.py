@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from rasp.errors import RaspViolation
-from rasp.ledger.events import Exposed, Issued
-from rasp.ledger.facts import Leak
 from rasp.ledger.ledger import Ledger
 from rasp.ledger.scopes import RequestScope
-from rasp.ledger.strength import is_recognisable
-from rasp.ledger.value import LiveValue
-from rasp.model import Action, Kind, Verdict
+from rasp.model import Verdict
 from rasp.patching.guard import Guard
 from rasp.pipeline import Pipeline
-from rasp.sources.body import Body, RecordedInput, SizedBody
+from rasp.sources.answers import Answers
+from rasp.sources.body import Body, PlainBody, RecordedInput, SizedBody
 from rasp.sources.extract import BODY_LIMIT, Extractor
 
 TOKEN = "rasp.request"  # noqa: S105 - the name of a key in environ
-RESPONSE_LIMIT = 65_536
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _RECORDED = ("application/json", "application/x-www-form-urlencoded", "+json")
-_TEXT = ("text/", "javascript", "xml")
 
 
 class Door:
@@ -33,15 +29,20 @@ class Door:
         self._pipeline = pipeline
         self._ledger: Ledger = pipeline.ledger
         self._extractor = extractor
-        self.current: contextvars.ContextVar[RequestScope | None] = self._ledger.scopes.current
-        self._begin = guard.protect("wsgi.begin", self._open)
+        self._scopes = self._ledger.scopes
+        self._values = self._ledger.values
+        self._desk = self._ledger.desk
+        self.answers = Answers(pipeline, extractor)
+        self.current: contextvars.ContextVar[RequestScope | None] = self._scopes.current
+        self._begin = guard.light("wsgi.begin", self._open)
         self._join = guard.protect("wsgi.join", self._sub_request)
-        self._note = guard.protect("wsgi.start_response", self._started)
-        self._sent = guard.protect("wsgi.body", self._chunk)
-        self._end = guard.protect("wsgi.end", self._ledger.scopes.end)
+        self._note = guard.light("wsgi.start_response", self.answers.started)
+        self._sent = guard.light("wsgi.body", self.answers.sent)
+        self._wrap = guard.light("wsgi.wrap", self._wrapped)
+        self._end = guard.light("wsgi.end", self._over)
         self._read = guard.protect("wsgi.input", extractor.body)
-        self._ledger.scopes.on_end = self._over
-        for wall in (Door.serve, Body.__next__, Body.close):
+        self._scopes.on_end = self._over
+        for wall in (Door.serve, Door.serve_flask, Body.__next__, Body.close, PlainBody.close):
             self._ledger.places.walls.add(wall.__code__)
 
     def serve(self, app: WSGIApp, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -60,37 +61,59 @@ class Door:
                 raise verdict.exception
             return start_response(status, headers, *args, **kwargs)
 
-        token = self.current.set(scope)
+        current = self.current
+        token = current.set(scope)
         try:
             body = app(environ, start)
         except BaseException as error:
             self.fail(scope, error)
             raise
         finally:
-            self.current.reset(token)
-        return self._wrapped(scope, environ, body)
+            current.reset(token)
+        wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
+        return body if wrapped is None else wrapped
 
-    def _wrapped(self, scope: RequestScope, environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes]:
-        if scope.touched and scope.violations:
-            wrapped = Body(self, scope, body)
-            wrapped.close()
-            return wrapped
+    def serve_flask(self, app: WSGIApp, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """``serve`` for a Flask app whose instrument tells of its response, which nobody changes after it."""
+        scope: RequestScope | None = self._begin(app, environ)
+        if scope is None:
+            self._join(environ)
+            return app(environ, start_response)
+        scope.direct = True
+        current = self.current
+        token = current.set(scope)
+        try:
+            body = app(environ, start_response)
+        except BaseException as error:
+            self.fail(scope, error)
+            raise
+        finally:
+            current.reset(token)
+        if scope.plain and body.__class__.__name__ == "ClosingIterator":
+            plain = PlainBody(body, iter(partial(self.end, scope), None))
+            plain.rasp_door, plain.rasp_scope, plain.rasp_body = self, scope, body
+            return plain
+        wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
+        return body if wrapped is None else wrapped
+
+    def _wrapped(self, scope: RequestScope, environ: dict[str, Any], body: Iterable[bytes]) -> Iterable[bytes] | None:
+        """What the server gets in place of the app's body; ``None`` where that has to be the body itself."""
         file_wrapper = environ.get("wsgi.file_wrapper")
-        if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+        if file_wrapper is not None and isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
             # The server sends the file by itself and takes no other object for it; the app's part is done.
-            self.end(scope)
-            return body
+            self._scopes.end(scope)
+            return None
         return SizedBody(self, scope, body) if hasattr(body, "__len__") else Body(self, scope, body)
 
     def end(self, scope: RequestScope) -> None:
         """The request is over. Raises what ``strict`` could not raise, or the app swallowed."""
         if not scope.ended:
             self._end(scope)
-        if scope.touched:
+        if scope.touched and scope.has("violations"):
             self._raise_swallowed(scope)
 
     def _raise_swallowed(self, scope: RequestScope) -> None:
-        if scope.touched and scope.violations:
+        if scope.violations:
             violation = scope.violations[0]
             scope.violations.clear()
             self._pipeline.delivered(violation)
@@ -98,9 +121,10 @@ class Door:
 
     def fail(self, scope: RequestScope, error: BaseException) -> None:
         """The app's exception ends the request and goes on to the server; it delivers what it carries."""
+        scope.failed = True
         if not scope.ended:
             self._end(scope)
-        if scope.touched:
+        if scope.has("violations"):
             scope.violations.clear()
         if isinstance(error, RaspViolation) or error.__context__ is not None or error.__cause__ is not None:
             self._pipeline.delivered(error)
@@ -110,12 +134,20 @@ class Door:
         self._sent(scope, chunk)
 
     def _open(self, app: WSGIApp, environ: dict[str, Any]) -> RequestScope | None:
-        if self._ledger.scopes.serving() is not None:
+        scopes, values = self._scopes, self._values
+        if self.current.get() is not None and scopes.serving() is not None:
             return None
-        self._ledger.values.expire()
+        if values.due <= values.clock():
+            values.expire()
         scope = RequestScope(environ.get("REQUEST_METHOD", ""), environ, app)
-        self._ledger.scopes.open(scope)
+        before = scopes.last.get(scope.ident)
+        if before is not None and before.ended and not before.touched:
+            scopes.last[scope.ident] = scope
+        else:
+            scopes.open(scope)
         environ[TOKEN] = scope.mark
+        if self._desk.recording:
+            scope.recorded = True
         self._extractor.read(scope, environ)
         if environ.get("CONTENT_LENGTH") or environ.get("wsgi.input_terminated"):
             self._record_input(scope, environ)
@@ -141,76 +173,12 @@ class Door:
         if scope is not None:
             self._extractor.read(scope, environ)
 
-    def _started(self, scope: RequestScope, status: str, headers: list[tuple[str, str]]) -> Verdict | None:
-        scope.status = int(status[:3]) if status[:3].isdigit() else None
-        verdict: Verdict | None = None
-        for name, value in headers:
-            lowered = name.lower()
-            if lowered == "content-type":
-                if "json" in value or (self._ledger.values.foreign and any(part in value for part in _TEXT)):
-                    scope.scan = []
-            elif lowered == "set-cookie":
-                session = getattr(scope.app, "config", {}).get("SESSION_COOKIE_NAME", "session")
-                cookie = self._extractor.issued_cookie(value, session)
-                if cookie is not None and self._ledger.values.get(cookie[1]) not in scope.presented:
-                    kind = Kind.SESSION if cookie[0] == session else None
-                    self._issue(scope, cookie[1], f"cookie:{cookie[0]}", kind)
-            elif lowered == "location":
-                verdict = self._redirect(scope, value)
-        return verdict
-
-    def _redirect(self, scope: RequestScope, url: str) -> Verdict | None:
-        hits = self._ledger.values.find(url.partition("#")[0])
-        if not hits:
-            return None
-        event = Exposed("redirect", "", hits, (), "response", "header:location", scope=scope)
-        return self._pipeline.handle(event)
-
-    def _issue(self, scope: RequestScope, value: str, source: str, kind: Kind | None = None) -> None:
-        if value.startswith(self._ledger.config.public_prefixes):
-            return
-        token = self.current.set(scope)
-        try:
-            self._pipeline.handle(Issued(value, "response", (), f"issued:{source}", kind))
-        finally:
-            self.current.reset(token)
-
-    def _chunk(self, scope: RequestScope, chunk: bytes) -> None:
-        parts = scope.scan
-        if parts is None or not isinstance(chunk, bytes):
-            return
-        parts.append(chunk)
-        if len(parts) > 64 or sum(map(len, parts)) > RESPONSE_LIMIT:
-            scope.scan = None
-
     def _over(self, scope: RequestScope) -> None:
         """Runs once when a request ends, however it ended."""
+        if scope.ended:
+            return
+        scope.ended = True
         if scope.scan:
-            self._answered(scope, b"".join(scope.scan))
+            self.answers.judge(scope, scope.scan[0] if len(scope.scan) == 1 else b"".join(scope.scan))
         self._pipeline.end(scope)
         scope.forget()
-
-    def _answered(self, scope: RequestScope, body: bytes) -> None:
-        """What the response issues, and whose credentials it holds."""
-        if b"oken" in body or b"ey" in body or b"icket" in body:
-            for name, value, weak in self._extractor.issued(body):
-                if not weak or is_recognisable(value):
-                    self._issue(scope, value, f"json:{name[:40]}")
-        if self._ledger.values.foreign <= (len(scope.presented) if scope.touched else 0):
-            return  # nobody else's credential is live
-        desk = self._ledger.desk
-        leaked: dict[LiveValue, None] = {}
-        for hit in self._ledger.values.find(body.decode("latin-1")):
-            if not desk.belongs(scope, hit.live):
-                leaked.setdefault(hit.live)
-        facts = [
-            Leak(
-                live=live,
-                trail=(desk.occur(Action.EXPOSE, "response", None, (), live, scope),),
-                scope=scope,
-                raisable=False,
-                how="response",
-            )
-            for live in leaked
-        ]
-        self._pipeline.respond(facts)

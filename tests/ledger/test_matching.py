@@ -99,7 +99,7 @@ def test_nothing_is_left_of_values_that_have_gone(tokens):
     assert len(values) == 0
     assert values.foreign == 0
     assert values._chunks == {}
-    assert values._exact == {}
+    assert values.exact == {}
     assert values._shorts == {}
     assert all(live is None or live.text == "" for live in lives)
     assert values.find(" ".join(tokens)) == []

@@ -23,7 +23,7 @@ def first():
 
 
 @app.get("/second")
-def second():
+def second():  # expect: raw-token-in-response
     g.key = os.environ["PARTNER_API_KEY"]
     return {"key": g.key}
 

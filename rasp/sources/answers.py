@@ -1,0 +1,154 @@
+"""What a response gives out: the credentials it issues, and those that it must not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rasp.ledger.events import Exposed, Issued
+from rasp.ledger.exposures import first_seen
+from rasp.ledger.facts import Exposure, Fact, Leak
+from rasp.ledger.hits import Hit
+from rasp.ledger.scopes import RequestScope
+from rasp.ledger.strength import is_recognisable
+from rasp.ledger.value import LiveValue
+from rasp.model import Action, Kind, Verdict
+from rasp.pipeline import Pipeline
+from rasp.sources.extract import Extractor
+
+LIMIT = 65_536
+"""Bytes of a body that are searched; a longer one is not."""
+_CHUNKS = 64
+_NOT_SEARCHED = frozenset({"content-type", "content-length", "date", "server", "vary", "set-cookie", "location"})
+
+
+class Answers:
+    """Reads responses as they are sent, and judges them when the request ends."""
+
+    def __init__(self, pipeline: Pipeline, extractor: Extractor) -> None:
+        self._pipeline = pipeline
+        self._ledger = pipeline.ledger
+        self._values = pipeline.ledger.values
+        self._extractor = extractor
+
+    def started(self, scope: RequestScope, status: str, headers: list[tuple[str, str]]) -> Verdict | None:
+        """The app gave its status and headers."""
+        code = status[:3]
+        scope.status = int(code) if code.isdigit() else None
+        return self._headers(scope, headers)
+
+    def answered(self, scope: RequestScope, response: Any) -> None:
+        """A response that will be sent as it is: what ``started`` and ``sent`` would tell is read off it."""
+        scope.status = response.status_code
+        scope.scan = None
+        self._headers(scope, response.headers)
+        body = response.response
+        scope.plain = body.__class__ is list or body.__class__ is tuple
+        scan: list[bytes] | None = scope.scan
+        if scope.plain and scan is not None:
+            for chunk in body:
+                if len(body) == 1 and len(chunk) <= LIMIT and chunk.__class__ is bytes:
+                    scan.append(chunk)
+                else:
+                    self.sent(scope, chunk)
+
+    def _headers(self, scope: RequestScope, headers: Iterable[tuple[str, str]]) -> Verdict | None:
+        verdict: Verdict | None = None
+        touched = scope.touched
+        for name, value in headers:
+            lowered = name.lower()
+            if lowered == "content-type":
+                if "json" in value or (
+                    (touched or self._values.exact) and ("text/" in value or "javascript" in value or "xml" in value)
+                ):
+                    scope.scan = []
+            elif lowered == "set-cookie":
+                self._set_cookie(scope, value)
+            elif lowered == "location":
+                verdict = self._redirect(scope, value)
+            elif touched and len(value) >= 16 and lowered not in _NOT_SEARCHED:
+                self._header(scope, lowered, value)
+        return verdict
+
+    def _set_cookie(self, scope: RequestScope, value: str) -> None:
+        session = getattr(scope.app, "config", {}).get("SESSION_COOKIE_NAME", "session")
+        cookie = self._extractor.issued_cookie(value, session)
+        if cookie is not None and self._values.get(cookie[1]) not in scope.presented:
+            kind = Kind.SESSION if cookie[0] == session else None
+            self._issue(scope, cookie[1], f"cookie:{cookie[0]}", kind)
+
+    def _redirect(self, scope: RequestScope, url: str) -> Verdict | None:
+        hits = self._values.find(url.partition("#")[0])
+        if not hits:
+            return None
+        scope.redirected = frozenset(hit.live for hit in hits)
+        event = Exposed("redirect", "", hits, (), "response", "header:location", scope=scope)
+        return self._pipeline.handle(event)
+
+    def _header(self, scope: RequestScope, name: str, value: str) -> None:
+        hits = self._values.find(value)
+        if hits:
+            self._pipeline.respond(self._facts(scope, hits, f"header:{name}"))
+
+    def _issue(self, scope: RequestScope, value: str, source: str, kind: Kind | None = None) -> None:
+        if value.startswith(self._ledger.config.public_prefixes):
+            return
+        current = self._ledger.scopes.current
+        token = current.set(scope)
+        try:
+            self._pipeline.handle(Issued(value, "response", (), f"issued:{source}", kind))
+        finally:
+            current.reset(token)
+
+    def sent(self, scope: RequestScope, chunk: bytes) -> None:
+        """A piece of the body is on its way."""
+        parts = scope.scan
+        if parts is None or not isinstance(chunk, bytes):
+            return
+        parts.append(chunk)
+        if len(chunk) > LIMIT or (len(parts) > 1 and (len(parts) > _CHUNKS or sum(map(len, parts)) > LIMIT)):
+            scope.scan = None
+            self._values.dropped += 1
+
+    def judge(self, scope: RequestScope, body: bytes) -> None:
+        """What the whole response issues, and whose credentials it holds."""
+        if b"oken" in body or b"ey" in body or b"icket" in body:  # one of these is in every name of a token
+            for name, value, weak in self._extractor.issued(body):
+                if not weak or is_recognisable(value):
+                    self._issue(scope, value, f"json:{name[:40]}")
+        hits = self._values.find(body.decode("latin-1"))
+        if hits:
+            self._pipeline.respond(self._facts(scope, hits, "body"))
+
+    def _facts(self, scope: RequestScope, hits: list[Hit], place: str) -> list[Fact]:
+        """Another caller's credential is a leak; any other that this response does not issue is exposed.
+
+        To whoever presented it, in an answer below 400, it is no secret, and what the app issued before may be asked
+        for again: notes.
+        """
+        desk = self._ledger.desk
+        answered = scope.status is not None and scope.status < 400
+        facts: list[Fact] = []
+        seen: set[LiveValue] = set(scope.redirected)  # the page of a redirect repeats its URL
+        for hit in hits:
+            live = hit.live
+            if live in seen or (scope.has("issued") and live in scope.issued):
+                continue
+            seen.add(live)
+            shown = desk.occur(Action.EXPOSE, "response", place, (), live, scope)
+            if not desk.belongs(scope, live):
+                facts.append(Leak(live=live, trail=(shown,), scope=scope, raisable=False, how="response"))
+                continue
+            presented = scope.has("presented") and live in scope.presented
+            facts.append(
+                Exposure(
+                    live=live,
+                    trail=(*first_seen(live, scope), shown),
+                    scope=scope,
+                    raisable=False,
+                    sink="response",
+                    short=hit.short,
+                    noted=answered if presented else live.kind is not Kind.SERVICE,
+                )
+            )
+        return facts

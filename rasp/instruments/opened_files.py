@@ -101,7 +101,7 @@ class Files:
         if not isinstance(content, (str, bytes, bytearray, memoryview, list, tuple)):
             return None
         hits = self._stored.found(content)
-        if not hits or self._pickling.get().now or not is_regular(file) or _is_logging():
+        if not hits or self._pickling.get() or not is_regular(file) or _is_logging():
             return None
         name = file.name
         slot = os.path.basename(name) if isinstance(name, str) else None

@@ -36,12 +36,11 @@ def instrument(kit: Kit) -> Instrument:
         if told is None:
             return original(*args, **kwargs)
         obey(told[0])
-        here = depth.get()
-        here.now = True
+        depth.set(True)
         try:
             return original(*args, **kwargs)
         finally:
-            here.now = False
+            depth.set(False)
 
     dumper = one_for_all(dump)
     return Instrument(

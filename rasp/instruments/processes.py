@@ -10,16 +10,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
-from rasp.instruments.caches import Depth
 from rasp.instruments.key_material import argument
 from rasp.instruments.kit import Kit, as_text, obey
 from rasp.instruments.lookalikes import one_for_all
 from rasp.ledger.events import Exposed
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
-from rasp.patching.local import Local
 from rasp.patching.patches import Make, PatchPoint, named_like
 
 HOLDER = "subprocess"
@@ -43,7 +42,7 @@ class Processes:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._values = kit.ledger.values
-        self._depth: Local[Depth] = Local(Depth)
+        self._inside = ContextVar("rasp.process", default=False)
         self._starting = kit.hook("subprocess.start", self.starting)
 
     def starting(self, arguments: object) -> Verdict | None:
@@ -59,15 +58,14 @@ class Processes:
 
     def call(self, original: Any, args: Any, kwargs: Any, at: int, name: str) -> Any:
         """A function that starts a process."""
-        here = self._depth.get()
-        if here.now:
+        if self._inside.get():
             return original(*args, **kwargs)
         obey(self._starting(argument(args, kwargs, at, name)))
-        here.now = True
+        self._inside.set(True)
         try:
             return original(*args, **kwargs)
         finally:
-            here.now = False
+            self._inside.set(False)
 
     def in_c(self, at: int, name: str) -> Make:
         """The wrapper of a function of C."""

@@ -122,7 +122,7 @@ class SqlHooks:
             return None
         slots = self._kit.ledger.desk.slots
         for name in names:
-            match = self._kit.ledger.desk.match_slot(name, scope)
+            match = self._kit.ledger.desk.slots.match(name, scope)
             if match is not None and match.by == "digest":
                 return Sought(holder, scope, name)
             if match is None and scope.has("candidates") and slots.candidate_digest(name, scope.candidates):
@@ -132,11 +132,11 @@ class SqlHooks:
     def found(self, sought: Sought) -> None:
         """It returned a row: the credential is known to the app."""
         desk, scope = self._kit.ledger.desk, sought.scope
-        match = desk.match_slot(sought.name, scope)
+        match = desk.slots.match(sought.name, scope)
         if match is None and scope.has("candidates"):
             text = desk.slots.candidate_digest(sought.name, scope.candidates)
             if text is not None and desk.promote(scope, scope.candidates[text]) is not None:
-                match = desk.match_slot(sought.name, scope)
+                match = desk.slots.match(sought.name, scope)
         if match is not None and match.by == "digest":
             path = self._kit.here(sys._getframe(1))
             desk.occur(Action.USE, sought.holder, match, path, match.live, scope)

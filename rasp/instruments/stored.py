@@ -15,7 +15,6 @@ from itertools import islice
 from types import BuiltinFunctionType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
-from rasp.instruments.caches import Depth
 from rasp.instruments.kit import Kit, as_text
 from rasp.ledger.cache_book import SESSION_LIBRARIES
 from rasp.ledger.events import Exposed
@@ -23,7 +22,6 @@ from rasp.ledger.hits import Hit
 from rasp.ledger.scopes import RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import Kind, Verdict
-from rasp.patching.local import Local
 from rasp.patching.patches import loaded
 
 LEAVES = 1_000
@@ -170,9 +168,9 @@ def _slot(slot: MemberDescriptorType, item: Any) -> Any:
         return None
 
 
-def pickle_depth(kit: Kit) -> Local[Depth]:
+def pickle_depth(kit: Kit) -> ContextVar[bool]:
     """Whether ``pickle.dump`` is at work and has told what it writes: ``kit.shared(pickle_depth)``."""
-    return Local(Depth)
+    return ContextVar("rasp.pickle", default=False)
 
 
 _LAYERS = (

@@ -7,15 +7,15 @@ server, those of a synchronous queue too. What the client of the broker writes m
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
-from rasp.instruments.caches import Depth, cache_depth
+from rasp.instruments.caches import cache_depth
 from rasp.instruments.key_material import argument
 from rasp.instruments.kit import Kit, obey
 from rasp.instruments.stored import Stored
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
-from rasp.patching.local import Local
 from rasp.patching.patches import Make, PatchPoint, named_like
 
 _CELERY_OPTIONS = ("chain", "chord", "link", "link_error", "headers")
@@ -29,7 +29,7 @@ class Queues:
         self._holder = holder
         self._stored = kit.shared(Stored)
         self._quiet = kit.shared(cache_depth)
-        self._depth: Local[Depth] = Local(Depth)
+        self._inside = ContextVar(f"rasp.{holder}", default=False)
         self._sent = kit.hook(f"{holder}.send", self.sent)
 
     def sent(self, given: object) -> Verdict | None:
@@ -40,20 +40,20 @@ class Queues:
 
     def method(self, pick: Callable[[Any, Any], object], runs: Callable[[Any], bool] = lambda queue: False) -> Make:
         """The wrapper of a method; ``runs`` says whether it also runs the task, whose own calls are the app's."""
-        sent, depth, caches = self._sent, self._depth, self._quiet
+        sent, inside, caches = self._sent, self._inside, self._quiet
 
         def make(original: Any) -> Any:
             def send(self: Any, *args: Any, **kwargs: Any) -> Any:
-                here, cache = depth.get(), caches.get()
-                if here.now:
+                if inside.get():
                     return original(self, *args, **kwargs)
                 obey(sent(pick(args, kwargs)))
-                before = cache.now
-                here.now, cache.now = True, before or not runs(self)
+                inside.set(True)
+                quiet = caches.enter(caches.inside() or not runs(self))
                 try:
                     return original(self, *args, **kwargs)
                 finally:
-                    here.now, cache.now = False, before
+                    caches.leave(quiet)
+                    inside.set(False)
 
             return named_like(original, send)
 

@@ -106,6 +106,26 @@ ROWS = (
     Row("bcrypt", "password_hashes", ("bcrypt",)),
     Row("argon2", "password_hashes", ("argon2",)),
     Row("werkzeug_passwords", "password_hashes", ("werkzeug.security",)),
+    Row("sqlite3", "sqlite3_connections", ("sqlite3.dbapi2", "sqlite3")),
+    Row(
+        "psycopg",
+        "psycopg_cursors",
+        ("psycopg.cursor", "psycopg._server_cursor", "psycopg.cursor_async", "psycopg._server_cursor_async"),
+    ),
+    Row("pymysql", "pymysql_cursors", ("pymysql.cursors",)),
+    Row(
+        "sqlalchemy",
+        "sqlalchemy_engines",
+        (
+            "sqlalchemy.engine.default", "sqlalchemy.dialects.mysql.mysqldb", "sqlalchemy.dialects.mssql.pyodbc",
+            "sqlalchemy.dialects.oracle.cx_oracle", "sqlalchemy.dialects.postgresql.psycopg2",
+        ),
+    ),
+    Row("file", "opened_files", ("builtins", "io", "_io", "shelve")),
+    Row("pickle", "pickles", ("pickle", "_pickle")),
+    Row("subprocess", "processes", ("subprocess", "os", "posix", "pty")),
+    Row("celery", "task_queues", ("celery.app.base",)),
+    Row("rq", "task_queues", ("rq.queue",)),
     Row("pynacl", "pynacl_keys", ("nacl.secret", "nacl.signing", "nacl.pwhash", "nacl.bindings")),
 )  # fmt: skip
 """In the order in which they are put in place where all libraries are there already."""

@@ -47,6 +47,7 @@ STORES = (
     "dogpile.cache.backends.memory",
     "django.core.cache.backends.locmem",
 )
+STORAGE = ("sqlite3", "psycopg", "pymysql.cursors", "sqlalchemy", "pickle", "pty", "celery.app.base", "rq.queue")
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 STATES = f"""
 import json, sys
@@ -56,7 +57,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *STORES, *SERVERS)!r}:
+for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *STORES, *STORAGE, *SERVERS)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()

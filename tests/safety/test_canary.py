@@ -9,6 +9,8 @@ import gc
 import io
 import json
 import logging
+import os
+import sqlite3
 import sys
 import threading
 import traceback
@@ -97,6 +99,11 @@ def canary_app(cache):
         libc.free(libc.malloc(100))
         cache.delete(f"never:{presented()}")
 
+    def written_down():
+        with contextlib.closing(sqlite3.connect(":memory:")) as database:
+            database.execute("CREATE TABLE t (a)")
+            database.execute(f"INSERT INTO t VALUES (?), ('{presented()}')", (presented(),))
+
     def telemetry():
         with trace.get_tracer("canary").start_as_current_span("work") as span:
             span.set_attribute("key", presented())
@@ -133,6 +140,8 @@ def canary_app(cache):
         "never-released": lambda: rasp.hold(HELD, f"kept {HELD}"),
         "raw-token-logged": lambda: log.warning("came with %s and %s", presented(), {"key": presented()}),
         "raw-token-as-key": lambda: cache.set(presented(), 1),
+        "raw-token-stored": written_down,
+        "raw-token-in-process-args": lambda: str(os.system(f"true {presented()}")),
         "raw-token-in-telemetry": telemetry,
         "raw-token-in-url": lambda: redirect(f"/?key={presented()}"),
         "concurrent-reuse": overlapping,
@@ -165,8 +174,6 @@ def judged(rule):
 
 INSTRUMENTED_LATER = {
     "raw-token-in-response": "response",
-    "raw-token-stored": "stored",
-    "raw-token-in-process-args": "argv",
     "raw-token-sent-elsewhere": facts.SentElsewhere,
     "unvalidated-credential": facts.Unvalidated,
     "long-lived-token": facts.LongLived,

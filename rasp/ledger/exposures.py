@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
-from rasp.ledger.scopes import Occurrence, RequestScope
-from rasp.ledger.strength import is_jwt
+from rasp.ledger.scopes import Candidate, Occurrence, RequestScope
+from rasp.ledger.strength import is_jwt, is_recognisable, secret_span
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
+
+_URL_SOURCES = ("query:", "route:")
+_LINK_SOURCES = tuple(place + name for place in _URL_SOURCES for name in ("token", "key", "ticket"))
 
 
 class ExposureBook:
@@ -41,7 +44,7 @@ class ExposureBook:
                     sink=event.sink,
                     short=hit.short,
                     lowered=event.lowered,
-                    noted=event.noted,
+                    noted=event.noted or (event.sink == "access_log" and is_link(live)),
                     in_url=scope is not None and scope.has("in_url") and live in scope.in_url,
                 )
             )
@@ -51,6 +54,16 @@ class ExposureBook:
         """Text of other requests is masked only for established values: no caller chooses what rasp masks."""
         scope = self._desk.scopes.here()
         return live.rank >= Rank.VERIFIED or (scope is not None and scope.knows(live))
+
+
+def is_link(live: LiveValue) -> bool:
+    """Whether a value is a link the app has signed, such as one that confirms an address or resets a password.
+
+    Such a link is sent by mail to be opened once: every server's access log has it.
+    """
+    if live.source not in _LINK_SOURCES or is_recognisable(live.text):
+        return False
+    return secret_span(live.text)[0] > 0
 
 
 def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:
@@ -101,11 +114,17 @@ class VerificationBook:
             return None
         candidate = scope.candidates.get(event.token)
         if candidate is not None:
-            return self._desk.promote(scope, candidate) if event.success else None
+            return self._promoted(scope, candidate) if event.success else None
         if not event.success:
             return None
         kind = Kind.JWT if is_jwt(event.token) else Kind.CUSTOM
         return self._desk.adopt(scope, event.token, kind, f"verified:{event.holder}", issued=False)
+
+    def _promoted(self, scope: RequestScope, candidate: Candidate) -> LiveValue | None:
+        live = self._desk.promote(scope, candidate)
+        if live is not None and candidate.source.startswith(_URL_SOURCES):
+            scope.in_url.add(live)
+        return live
 
     def issued(self, event: Issued) -> Sequence[Fact]:
         """A token the app made, or named in its response: it is live, and this response may hold it."""

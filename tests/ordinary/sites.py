@@ -160,7 +160,7 @@ class Elsewhere:
         class Handler(BaseHTTPRequestHandler):
             def serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                asked = (self.command, self.path, dict(self.headers), body)
+                asked = (self.command, self.path, {name.title(): value for name, value in self.headers.items()}, body)
                 seen.append(asked)
                 status, document = answer(*asked)
                 content = json.dumps(document).encode()
@@ -220,7 +220,13 @@ class Silence:
     def check(self) -> None:
         """No warning, no error, nothing failed inside rasp, and everything expected was followed."""
         said = [
-            (found.rule, found.severity.word, found.message, f"{found.location.file}:{found.location.line}", source(found))
+            (
+                found.rule,
+                found.severity.word,
+                found.message,
+                f"{found.location.file}:{found.location.line}",
+                source(found),
+            )
             for found in self.installed.findings
             if found.severity >= Severity.WARNING
         ]

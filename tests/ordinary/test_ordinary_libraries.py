@@ -194,8 +194,7 @@ def by_jose(token):
 def by_authlib(token):
     import warnings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True):  # authlib wants its own deprecation always shown
         from authlib.jose import JsonWebToken
 
         return JsonWebToken(["HS256"]).decode(token, KEY)

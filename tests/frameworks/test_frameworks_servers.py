@@ -26,7 +26,7 @@ SERVERS = {
     "uwsgi-threads": ("", [*UWSGI, "--master", "--processes", "1", "--threads", "2"], False),
     "uwsgi-lazy": ("", [*UWSGI, "--master", "--processes", "1", "--lazy-apps"], False),
     "tornado": ("tornado", [PYTHON, "hosts.py", "tornado_host"], True),
-    "gevent-pywsgi": ("gevent", [PYTHON, "hosts.py", "pywsgi_host"], True),
+    "gevent-pywsgi": ("gevent", [PYTHON, "hosts.py", "pywsgi_host"], False),
     "embedded": ("", [PYTHON, "hosts.py", "embedded_host"], True),
     "uvicorn-a2wsgi": ("a2wsgi", [*UVICORN, "bridges:a2wsgi"], True),
     "uvicorn-asgiref": ("asgiref", [*UVICORN, "bridges:asgiref"], True),

@@ -5,4 +5,4 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from shop import app as application  # noqa: E402, F401 - what the host looks for
+from shop import app as application  # noqa: F401 - what the host looks for

@@ -22,14 +22,18 @@ def tornado_host():
 
 
 def pywsgi_host():
+    import signal
+
     from gevent import monkey
 
     monkey.patch_all()
+    from gevent import signal_handler
     from gevent.pywsgi import WSGIServer
     from shop import app
 
     server = WSGIServer(("127.0.0.1", 0), app)
     server.start()
+    signal_handler(signal.SIGTERM, server.stop)
     ready(server.server_port)
     server.serve_forever()
 

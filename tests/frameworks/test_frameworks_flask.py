@@ -146,10 +146,10 @@ FOUND = {
     # path: rule, function, what the caller gets
     "/outer/inner/log_it": ("raw-token-logged", "log_it", "200"),
     "/outer/again/log_it": ("raw-token-logged", "log_it", "200"),
-    "/outer/inner/away": ("raw-token-in-url", "away", "302"),
+    "/outer/inner/away": ("raw-token-in-url", "away", "30"),
     "/outer/inner/thing": ("raw-token-logged", "dispatch_request", "200"),
     "/outer/inner/things": ("raw-token-logged", "get", "200"),
-    "/outer/inner/moved": ("raw-token-in-url", "get", "302"),
+    "/outer/inner/moved": ("raw-token-in-url", "get", "30"),
     "/outer/inner/awaited": ("raw-token-logged", "awaited", "200"),
     "/outer/inner/streamed": ("raw-token-logged", "produce", "200"),
     "/outer/inner/threaded": ("raw-token-logged", "work", "200"),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
 from rasp.ledger.scopes import Candidate, Occurrence, RequestScope
-from rasp.ledger.strength import is_jwt, is_recognisable, secret_span
+from rasp.ledger.strength import is_jwt, is_recognisable
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
 _URL_SOURCES = ("query:", "route:")
 _LINK_SOURCES = tuple(place + name for place in _URL_SOURCES for name in ("token", "key", "ticket"))
+
+_TIMED = re.compile(r"\.[A-Za-z0-9_\-]{6}\.[A-Za-z0-9_\-]{27,86}\Z")
+"""The time and the signature of itsdangerous at the end of a value."""
 
 
 class ExposureBook:
@@ -57,13 +61,11 @@ class ExposureBook:
 
 
 def is_link(live: LiveValue) -> bool:
-    """Whether a value is a link the app has signed, such as one that confirms an address or resets a password.
+    """Whether a value is a link that the app has signed for a while, to confirm an address or to reset a password.
 
-    Such a link is sent by mail to be opened once: every server's access log has it.
+    Such a link is sent by mail to be opened once: every server's access log has it. One without a time is no such link.
     """
-    if live.source not in _LINK_SOURCES or is_recognisable(live.text):
-        return False
-    return secret_span(live.text)[0] > 0
+    return live.source in _LINK_SOURCES and not is_recognisable(live.text) and _TIMED.search(live.text) is not None
 
 
 def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:

@@ -276,7 +276,7 @@ def test_rate_limits_by_user(silence):
 
 def tenant(name):
     """One of several apps in one process, with a session of its own."""
-    app = Flask(f"{__name__}.{name}")
+    app = Flask(__name__)
     app.secret_key = text(f"tenant {name}", 40)
     app.config["SESSION_COOKIE_NAME"] = f"{name}_session"
     pages = Blueprint("pages", __name__, url_prefix="/pages")

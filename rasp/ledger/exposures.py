@@ -65,7 +65,9 @@ def is_link(live: LiveValue) -> bool:
 
     Such a link is sent by mail to be opened once: every server's access log has it. One without a time is no such link.
     """
-    return live.source.lower() in _LINK_SOURCES and not is_recognisable(live.text) and _TIMED.search(live.text) is not None
+    return (
+        live.source.lower() in _LINK_SOURCES and not is_recognisable(live.text) and _TIMED.search(live.text) is not None
+    )
 
 
 def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:

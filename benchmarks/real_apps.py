@@ -27,6 +27,10 @@ from e2e.serving import Server  # noqa: E402 - lies below the folder just added
 from ordinary.sites import Browser, Page, basic  # noqa: E402
 
 RASP_NEEDS = ("gunicorn", "structlog", "opentelemetry-sdk", "wrapt>=1.17")
+GUNICORN = (
+    "-m", "gunicorn", "--no-control-socket", "-b", "127.0.0.1:0", "--access-logfile", "-", "-k", "gthread",
+    "--threads", "4", "{wsgi}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class RealApp:
         variable: the environment variable that names its settings file.
         settings: that file, with ``{folder}`` and ``{mail}`` for its folder and the port of a mail server.
         drive: what its users do.
+        needs: what to install beside it.
+        serve: the module that serves it, with its options.
     """
 
     requirement: str
@@ -47,6 +53,7 @@ class RealApp:
     settings: str
     drive: Callable[[Drive], None]
     needs: tuple[str, ...] = ()
+    serve: tuple[str, ...] = GUNICORN
 
 
 class Mail(socketserver.StreamRequestHandler):
@@ -195,6 +202,8 @@ APPS = (
         "SQLALCHEMY_DATABASE_URI = 'sqlite:///{folder}/bills.db'\nSECRET_KEY = 'made up: 5Tg8Kq2LxV9nB4wZ'\n"
         "SESSION_COOKIE_SECURE = False\nMAIL_SERVER = '127.0.0.1'\nMAIL_PORT = {mail}\nTALISMAN_FORCE_HTTPS = False\n",
         split_bills,
+        # Its migrations switch off all loggers there are: gunicorn's access log would stay empty.
+        serve=("-m", "flask", "--app", "{wsgi}", "run", "--port", "0"),
     ),
     RealApp(
         "bepasty==1.2.2",
@@ -233,8 +242,7 @@ def run(app: RealApp, python: Path, mode: str | None) -> tuple[Server, Drive]:
         threading.Thread(target=mail.serve_forever, daemon=True).start()
         settings = folder / "settings.cfg"
         settings.write_text(app.settings.format(folder=folder, mail=mail.server_address[1]))
-        serve = [str(python), "-m", "gunicorn", "--no-control-socket", "-b", "127.0.0.1:0", "--access-logfile", "-"]
-        command = [*serve, "-k", "gthread", "--threads", "4", app.wsgi]
+        command = [str(python), *(part.format(wsgi=app.wsgi) for part in app.serve)]
         package = app.wsgi.partition(".")[0]
         server = Server(folder, command, mode=mode, **{app.variable: str(settings), "RASP_APP_PACKAGES": package})
         drive = Drive(server.port, letters)

@@ -7,6 +7,7 @@ Prints what rasp found, to be judged by hand against the app's source.
 from __future__ import annotations
 
 import argparse
+import email
 import os
 import re
 import socketserver
@@ -68,7 +69,9 @@ class Mail(socketserver.StreamRequestHandler):
                 lines = []
                 while (part := self.rfile.readline()) not in (b".\r\n", b""):
                     lines.append(part)
-                self.server.letters.append(b"".join(lines).replace(b"=\r\n", b"").decode())  # type: ignore[attr-defined]
+                letter = email.message_from_bytes(b"".join(lines))
+                texts = [part.get_payload(decode=True) or b"" for part in letter.walk() if not part.is_multipart()]
+                self.server.letters.append(b"".join(texts).decode())  # type: ignore[attr-defined]
             self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
             if word == b"QUIT":
                 return
@@ -133,7 +136,7 @@ def split_bills(drive: Drive) -> None:
     drive.form(drive.user(), "/password-reminder", {"id": "summer"})
     letters = [letter for letter in drive.letters if "reset-password" in letter]
     for letter in letters:
-        reset = re.search(r"/reset-password\?token=3?D?([\w.\-]+)", letter.replace("=3D", "="))
+        reset = re.search(r"/reset-password\?token=([\w.\-]*\w)", letter)
         assert reset is not None
         eve, where = drive.user(), f"/reset-password?token={reset[1]}"
         drive.form(eve, where, {"password": PASSWORD, "password_confirmation": PASSWORD})

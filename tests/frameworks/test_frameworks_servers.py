@@ -52,3 +52,20 @@ def test_the_same_is_seen_under_every_host(tmp_path, name):
     records = server.records()
     assert [record["request"]["status"] for record in records] == [200, 200, 401], server.output
     assert [[c["kind"] for c in record["credentials"]] for record in records] == [[], ["api_key"], ["bearer"]]
+
+
+def test_a_stream_under_uwsgi_ends_with_its_last_part(tmp_path):
+    """uWSGI calls what is no Flask app from C: ``rasp.Middleware`` is its door, until ``close()``."""
+    shutil.copytree(APPS, tmp_path, dirs_exist_ok=True)
+    command = [part.replace("shop:app", "wrapped:app") for part in UWSGI]
+    files = {"RASP_FINDINGS": str(tmp_path / "findings.jsonl"), "RASP_EVENTS": str(tmp_path / "events.jsonl")}
+    server = Server(tmp_path, command, mode=None, FRAMEWORK="plain_app", RASP_MODE="observe", **files)
+    try:
+        for kind in ("clean", "leaking", "clean"):
+            assert server.get(f"/stream/{kind}", X_API_Key=KEY).body == b"0\n1\n2\nend\n"
+    finally:
+        server.stop()
+    ((rule, file, _),) = places(server.findings(), notes=True)
+    assert (rule, file) == ("raw-token-logged", "plain_app.py")
+    assert [record["request"]["status"] for record in server.records()] == [200, 200, 200]
+    assert server.findings()[0]["request"]["id"] == server.records()[1]["request"]["id"]

@@ -89,11 +89,8 @@ def dogpile():
 
 
 def django_cache():
-    from django.conf import settings
     from django.core.cache.backends.locmem import LocMemCache
 
-    if not settings.configured:
-        settings.configure()
     return LocMemCache("ordinary", {})
 
 

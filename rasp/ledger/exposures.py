@@ -13,6 +13,7 @@ from rasp.ledger.strength import is_jwt, is_recognisable
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
+SUSPECTED_BOUND = 1000
 _URL_SOURCES = ("query:", "route:")
 _LINK_SOURCES = tuple(place + name for place in _URL_SOURCES for name in ("token", "key", "ticket"))
 
@@ -86,6 +87,7 @@ class VerificationBook:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._suspected: dict[RequestScope, tuple[LiveValue, Occurrence]] = {}
 
     def verified(self, event: Verified) -> Sequence[Fact]:
         """A verifier saw a token: it is established, attempted, or only decoded."""
@@ -104,11 +106,26 @@ class VerificationBook:
         if event.jti is not None and event.jti != live.jti:
             self._desk.slots.learn_jti(event.jti, live)
         if scope is not None and not self._desk.belongs(scope, live):
+            if not (scope.has("presented") and scope.presented):
+                self._suspect(scope, live, seen)
+                return ()
             own = scope.verified & scope.presented.keys()
             if not own:
                 return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
         self._desk.establish(scope, live)
         return ()
+
+    def _suspect(self, scope: RequestScope, live: LiveValue, seen: Occurrence) -> None:
+        """A request that presented nothing verified somebody's token: its end tells whether it is a login."""
+        if len(self._suspected) < SUSPECTED_BOUND:
+            self._suspected.setdefault(scope, (live, seen))
+
+    def ending(self, scope: RequestScope) -> Sequence[Fact]:
+        """A request that gives out a token is a login: it may look at the one that the same user had before."""
+        live, seen = self._suspected.pop(scope, (None, None))
+        if live is None or seen is None or any(issued.kind is not Kind.SESSION for issued in scope.issued):
+            return ()
+        return (Leak(live=live, trail=(seen,), scope=scope, how="verified", raisable=False),)
 
     def _known(self, event: Verified, scope: RequestScope | None) -> LiveValue | None:
         live = self._desk.values.get(event.token)

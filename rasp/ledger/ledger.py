@@ -205,6 +205,7 @@ class Ledger:
             facts += self._replays(scope)
         if scope.has("unverified"):
             facts += self._unverified(scope)
+        facts += self._verification.ending(scope)
         if scope.has("holds"):
             facts += self._holds.left(scope)
         if scope.has("weak"):

@@ -183,3 +183,33 @@ def test_an_admin_who_ends_somebody_elses_session(silence):
     for _ in range(2):
         assert admin.post("/admin/end", {"token": bearer("ann")[7:]}).status == 204
     assert statuses([ann.get("/"), admin.get("/")]) == [401, 200]
+
+
+def test_one_session_a_user(silence):
+    """A login decodes the token of the user's last session, to end it."""
+    app = Flask(__name__)
+    sessions, ended = {}, set()
+
+    @app.post("/login")
+    def login():
+        user = request.form["name"]
+        if user in sessions:
+            ended.add(jwt.decode(sessions[user], KEY, algorithms=["HS256"])["jti"])
+        claims = {"sub": user, "exp": 4102444800, "jti": secrets.token_hex(16)}
+        sessions[user] = jwt.encode(claims, KEY)
+        return {"access_token": sessions[user]}
+
+    @app.get("/me")
+    def me():
+        claims = jwt.decode(request.headers["Authorization"][7:], KEY, algorithms=["HS256"])
+        if claims["jti"] in ended:
+            abort(401)
+        return {"me": claims["sub"]}
+
+    silence.saw("header:authorization")
+    user = silence.serve(app).browser()
+    tokens = []
+    for _ in range(3):
+        tokens.append(user.post("/login", {"name": "ann"}).json()["access_token"])
+        assert user.get("/me", Authorization=f"Bearer {tokens[-1]}").json() == {"me": "ann"}
+    assert statuses(user.get("/me", Authorization=f"Bearer {token}") for token in tokens) == [401, 401, 200]

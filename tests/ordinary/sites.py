@@ -126,6 +126,7 @@ class Site:
 
     def __init__(self, app: Any) -> None:
         self._server = make_server("127.0.0.1", 0, app, threaded=True)
+        self._server.daemon_threads = False  # threads that are waited for when it closes: a caller is done before
         self.port = self._server.port
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -149,6 +150,7 @@ class Elsewhere:
     def __init__(self, answer: Answer) -> None:
         self.seen: list[tuple[str, str, dict[str, str], str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(answer))
+        self._server.daemon_threads = False
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 
+import pytest
 from cachelib import FileSystemCache
 from flask import Flask, flash, g, redirect, render_template_string, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_required, login_user, logout_user
@@ -17,6 +18,9 @@ from support.made_up import text
 from werkzeug.security import check_password_hash, generate_password_hash
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired
+
+# Flask-Login makes its dates in a way that newer Pythons warn of.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
 log = logging.getLogger("shop")
 PASSWORD = "correct horse battery staple"

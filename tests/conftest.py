@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("support.installed", "contract")
+pytest.register_assert_rewrite("support.installed", "contract", "ordinary.sites")
 
 from support import installed as support  # noqa: E402 - its assertions are to be rewritten
 from support.scripts import Scripts  # noqa: E402

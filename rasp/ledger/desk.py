@@ -114,6 +114,8 @@ class Desk:
             if live in scope.presented or live in scope.issued or live in scope.known:
                 live.in_flight -= 1
             scope.presented[live] = candidate.source
+            if candidate.source.startswith(("query:", "route:")):
+                scope.in_url.add(live)
         return live
 
     def establish(self, scope: RequestScope | None, live: LiveValue) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
 from rasp.ledger.scopes import Occurrence, RequestScope, first_of
-from rasp.ledger.strength import is_jwt
+from rasp.ledger.strength import is_jwt, is_recognisable
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
+
+SUSPECTED_BOUND = 1000
+_URL_SOURCES = ("query:", "route:")
+_LINK_SOURCES = tuple(place + name for place in _URL_SOURCES for name in ("token", "key", "ticket"))
+
+_TIMED = re.compile(r"\.[A-Za-z0-9_\-]{6}\.[A-Za-z0-9_\-]{27,86}\Z")
+"""The time and the signature of itsdangerous at the end of a value."""
 
 
 class ExposureBook:
@@ -41,7 +49,7 @@ class ExposureBook:
                     sink=event.sink,
                     short=hit.short,
                     lowered=event.lowered,
-                    noted=event.noted,
+                    noted=event.noted or (event.sink == "access_log" and is_link(live)),
                     in_url=scope is not None and scope.has("in_url") and live in scope.in_url,
                 )
             )
@@ -60,6 +68,16 @@ class ExposureBook:
         return owner.knows(live) or (owner.has("glow") and any(known is live for known, _, _ in owner.glow))
 
 
+def is_link(live: LiveValue) -> bool:
+    """Whether a value is a link that the app has signed for a while, to confirm an address or to reset a password.
+
+    Such a link is sent by mail to be opened once: every server's access log has it. One without a time is no such link.
+    """
+    return (
+        live.source.lower() in _LINK_SOURCES and not is_recognisable(live.text) and _TIMED.search(live.text) is not None
+    )
+
+
 def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence, ...]:
     """Where this request acquired a credential: its first event of it that is not an exposure."""
     if scope is not None:
@@ -76,6 +94,7 @@ class VerificationBook:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.suspected: dict[RequestScope, tuple[LiveValue, Occurrence]] = {}
 
     def verified(self, event: Verified) -> Sequence[Fact]:
         """A verifier saw a token: it is established, attempted, or only decoded."""
@@ -94,11 +113,26 @@ class VerificationBook:
         if event.jti is not None and event.jti != live.jti:
             self._desk.slots.learn_jti(event.jti, live)
         if scope is not None and not scope.knows(live) and not self._desk.belongs(scope, live):
+            if not (scope.has("presented") and scope.presented):
+                self._suspect(scope, live, seen)
+                return ()
             own = scope.verified & scope.presented.keys()
             if not own:
                 return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
         self._desk.establish(scope, live)
         return ()
+
+    def _suspect(self, scope: RequestScope, live: LiveValue, seen: Occurrence) -> None:
+        """A request that presented nothing verified somebody's token: its end tells whether it is a login."""
+        if len(self.suspected) < SUSPECTED_BOUND:
+            self.suspected.setdefault(scope, (live, seen))
+
+    def ending(self, scope: RequestScope) -> Sequence[Fact]:
+        """A request that gives out a token is a login: it may look at the one that the same user had before."""
+        live, seen = self.suspected.pop(scope, (None, None))
+        if live is None or seen is None or any(issued.kind is not Kind.SESSION for issued in scope.issued):
+            return ()
+        return (Leak(live=live, trail=(seen,), scope=scope, how="verified", raisable=False),)
 
     def _known(self, event: Verified, scope: RequestScope | None) -> LiveValue | None:
         live = self._desk.values.get(event.token)

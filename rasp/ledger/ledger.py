@@ -236,6 +236,7 @@ class Ledger:
             or native.leaks.places
             or native.leaks.opened
             or native.buffers.known
+            or self._verification.suspected
             or (scope.made & SLOTS and scope.slots and self._consistency.concerns(scope))
         ):
             return ()
@@ -246,6 +247,7 @@ class Ledger:
             facts += self._replays(scope)
         if scope.has("unverified"):
             facts += self._unverified(scope)
+        facts += self._verification.ending(scope)
         if scope.has("holds"):
             facts += self._holds.left(scope)
         if scope.has("weak"):

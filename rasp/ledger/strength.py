@@ -32,6 +32,8 @@ _SIGNED = re.compile(
     r".+\.(?:[A-Za-z0-9_\-]{27}|[A-Za-z0-9_\-]{43}|[A-Za-z0-9_\-]{64}|[A-Za-z0-9_\-]{86})\Z", re.DOTALL
 )
 """Parts joined by dots, the last of which is as long as a SHA-1, 256, 384 or 512 signature (itsdangerous)."""
+_NAMED = re.compile(r"[A-Za-z0-9_\-]{4,40}[.:](?=[A-Za-z0-9_\-]{16,}\Z)")
+"""The name of a key before its secret, which may stand in logs: ``<id>.<secret>``, ``<id>:<secret>``."""
 _REMEMBER = re.compile(r".*\|[0-9a-f]{32,128}\Z", re.DOTALL)
 _SPACE = re.compile(r"\s")
 _COMMON_PAIRS = frozenset(
@@ -119,7 +121,7 @@ def is_recognisable(value: str) -> bool:
 
 
 def secret_span(value: str, *, signed: bool = False) -> tuple[int, int]:
-    """Where in a value its secret part lies: without vendor prefix, of a signed value its last part only.
+    """Where in a value its secret part lies: without vendor prefix or name, of a signed value its last part only.
 
     Args:
         value: the credential.
@@ -134,5 +136,6 @@ def secret_span(value: str, *, signed: bool = False) -> tuple[int, int]:
     elif _REMEMBER.match(value) or (signed and "|" in value):
         cut = value.rindex("|") + 1
     else:
-        cut = vendor_prefix(value)
+        named = _NAMED.match(value)
+        cut = vendor_prefix(value) or (named.end() if named else 0)
     return cut, len(value)

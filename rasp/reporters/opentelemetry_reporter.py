@@ -71,6 +71,8 @@ class OpenTelemetryReporter:
 
     def record(self, record: RequestRecord, findings: tuple[Finding, ...]) -> None:
         self._meters.dropped(record.dropped)
+        if not (record.credentials or record.events or findings):
+            return  # a request in which there was nothing to follow: no span beside the app's own
         provider = self._provider()
         if provider is None:
             return

@@ -20,6 +20,7 @@ whoever opens the link next.
 - **error**: the usual case.
 - **warning**: the value has 8 to 15 characters.
 - **note**: a `single_use` credential in query or route, since a link in a mail has no other place for it.
+  In the access log also a `token` there that the app signed with its time (itsdangerous), as such links are.
 
 The fragment of a URL (after `#`) is not judged. The app's own log of its request line is
 `raw-token-logged`. Where this rule and `raw-token-logged` both fit one exposure, this one speaks alone.

@@ -21,7 +21,9 @@ PYTHON = sys.executable
 PATIENCE = 60
 """Seconds after which something that should have happened is given up."""
 
-LISTENING = re.compile(r"(?:Listening at|Running on|Serving on|running on)[^\n]*?http://127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(
+    r"(?:(?:Listening at|Running on|Serving on|running on)[^\n]*?http://|bound to TCP address )127\.0\.0\.1:(\d+)"
+)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 

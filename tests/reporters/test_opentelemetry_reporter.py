@@ -199,6 +199,11 @@ def test_finding_without_credential_trail_and_route_leaves_their_attributes_out(
     assert found["links"] == []
 
 
+def test_a_request_in_which_there_was_nothing_to_follow_makes_no_span(reporter, spans):
+    reporter.record(replace(RECORD, credentials=(), events=()), ())
+    assert spans() == []
+
+
 def test_unknown_release_time_and_place_do_not_matter(reporter, spans):
     lost = RecordedEvent(replace(TRAIL[1], t_ms=None, location=None, slot=None), None)
     reporter.record(replace(RECORD, events=(lost,)), ())

@@ -53,6 +53,7 @@ class Config:
     public_prefixes: tuple[str, ...] = ("pk_",)
     allowed_hosts: tuple[str, ...] = ()
     verified_upstream: bool = False
+    token_lifetime: float = 2_592_000.0
     replay_methods: tuple[str, ...] = ("POST", "PUT", "PATCH", "DELETE")
     block_native_double_release: bool = True
     quarantine: int = 1_000

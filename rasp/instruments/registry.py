@@ -31,7 +31,9 @@ class Row:
 ROWS = (
     Row("flask", "flask_app", ("flask.app",)),
     Row("flask.g", "flask_g", ("flask.ctx",)),
+    Row("flask.sessions", "flask_sessions", ("flask.sessions",)),
     Row("werkzeug.forms", "werkzeug_forms", ("werkzeug.formparser",)),
+    Row("werkzeug.reads", "werkzeug_reads", ("werkzeug.datastructures.headers", "werkzeug.datastructures.structures")),
     Row("gunicorn", "servers", ("gunicorn.app.base",)),
     Row("wsgiref", "servers", ("wsgiref.handlers",)),
     Row("waitress", "servers", ("waitress.server",)),
@@ -49,6 +51,17 @@ ROWS = (
     ),
     Row("flask_caching", "flask_caching_caches", ("flask_caching",)),
     Row("pyjwt", "pyjwt", ("jwt.api_jws", "jwt.api_jwt")),
+    Row(
+        "authlib.jose",
+        "authlib_tokens",
+        ("authlib.jose.rfc7515.jws", "authlib.jose.rfc7516.jwe", "authlib.jose.rfc7519.jwt"),
+    ),
+    Row("authlib.oauth2", "authlib_tokens", ("authlib.oauth2.rfc6749.resource_protector", "authlib.oauth2.client")),
+    Row("joserfc", "joserfc_tokens", ("joserfc.jws", "joserfc.jwe", "joserfc.jwt")),
+    Row("python-jose", "jose_tokens", ("jose.jws", "jose.jwt", "jose.jwe")),
+    Row("itsdangerous", "itsdangerous_tokens", ("itsdangerous.signer", "itsdangerous.timed")),
+    Row("flask_httpauth", "flask_logins", ("flask_httpauth",)),
+    Row("flask_login", "flask_logins", ("flask_login.utils", "flask_login.login_manager")),
     Row("hmac", "hmac_keys", ("_hashlib", "hmac")),
     Row(
         "cryptography",
@@ -60,6 +73,15 @@ ROWS = (
     ),
     Row("bcrypt", "password_hashes", ("bcrypt",)),
     Row("argon2", "password_hashes", ("argon2",)),
+    Row(
+        "passlib",
+        "passlib_hashes",
+        (
+            "passlib.context", "passlib.utils.handlers", "passlib.handlers.argon2", "passlib.handlers.mssql",
+            "passlib.handlers.scram",
+        ),
+    ),
+    Row("django", "django_checks", ("django.core.signing", "django.contrib.auth.hashers")),
     Row("werkzeug_passwords", "password_hashes", ("werkzeug.security",)),
     Row("pynacl", "pynacl_keys", ("nacl.secret", "nacl.signing", "nacl.pwhash", "nacl.bindings")),
 )  # fmt: skip

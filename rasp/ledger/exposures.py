@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rasp.ledger.checks import LOOK_UP, CheckBook
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
@@ -11,6 +12,9 @@ from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.strength import is_jwt
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
+
+FETCHED = "verified:"
+"""The source of a token that no caller presented when this process verified it first: it fetched it from elsewhere."""
 
 
 class ExposureBook:
@@ -29,7 +33,8 @@ class ExposureBook:
             if live in seen:
                 continue
             seen.add(live)
-            shown = self._desk.occur(Action.EXPOSE, event.holder, event.slot, event.path, live, scope)
+            tag = LOOK_UP if event.noted and event.sink == "stored" else event.sink
+            shown = self._desk.occur(Action.EXPOSE, event.holder, event.slot, event.path, live, scope, tag)
             facts.append(
                 Exposure(
                     live=live,
@@ -67,8 +72,9 @@ def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence,
 class VerificationBook:
     """What verifiers said, per request."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, checks: CheckBook) -> None:
         self._desk = desk
+        self._checks = checks
 
     def verified(self, event: Verified) -> Sequence[Fact]:
         """A verifier saw a token: it is established, attempted, or only decoded."""
@@ -86,12 +92,14 @@ class VerificationBook:
             return ()
         if event.jti is not None and event.jti != live.jti:
             self._desk.slots.learn_jti(event.jti, live)
-        if scope is not None and not self._desk.belongs(scope, live):
+        if scope is not None and not self._desk.belongs(scope, live) and not live.source.startswith(FETCHED):
             own = scope.verified & scope.presented.keys()
             if not own:
                 return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
+        first = live.rank < Rank.VERIFIED
         self._desk.establish(scope, live)
-        return ()
+        lasting = self._checks.long_lived(live, scope, seen) if first and scope is not None else None
+        return () if lasting is None else (lasting,)
 
     def _known(self, event: Verified, scope: RequestScope | None) -> LiveValue | None:
         live = self._desk.values.get(event.token)
@@ -116,5 +124,7 @@ class VerificationBook:
         live = self._desk.adopt(scope, event.token, kind, event.source, issued=True)
         if live is not None:
             scope.issued.setdefault(live)
-            self._desk.occur(Action.ACQUIRE, event.holder, None, event.path, live, scope)
+            made = self._desk.occur(Action.ACQUIRE, event.holder, None, event.path, live, scope)
+            lasting = self._checks.long_lived(live, scope, made)
+            return () if lasting is None else (lasting,)
         return ()

@@ -13,6 +13,7 @@ from typing import Any
 from rasp.config import Config
 from rasp.ledger import events as ev
 from rasp.ledger.cache_book import CacheBook
+from rasp.ledger.checks import CheckBook
 from rasp.ledger.desk import Desk
 from rasp.ledger.exposures import ExposureBook, VerificationBook, first_seen
 from rasp.ledger.facts import Fact, Replay, Reuse, Unverified, Weak
@@ -41,6 +42,7 @@ class Ledger:
 
     Attributes:
         native: the book of native handles, whose release is entered before and rolled back after its call.
+        checks: what requests did with the credentials they were presented.
     """
 
     def __init__(self, config: Config, fingerprint: Fingerprint, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +56,8 @@ class Ledger:
         self._cache = CacheBook(self.desk)
         self._holds = HoldBook(self.desk)
         self._exposures = ExposureBook(self.desk)
-        self._verification = VerificationBook(self.desk)
+        self.checks = CheckBook(config)
+        self._verification = VerificationBook(self.desk, self.checks)
         self._redeemed: dict[str, None] = {}
         self._presenting: dict[LiveValue, list[RequestScope]] = {}
         self._apply: dict[type, Callable[[Any], Sequence[Fact]]] = {
@@ -205,6 +208,7 @@ class Ledger:
             facts += self._replays(scope)
         if scope.has("unverified"):
             facts += self._unverified(scope)
+        facts += self.checks.unchecked(scope)
         if scope.has("holds"):
             facts += self._holds.left(scope)
         if scope.has("weak"):
@@ -274,6 +278,7 @@ class Ledger:
         self.desk.slots.clear()
         self.links.clear()
         self._redeemed.clear()
+        self.checks.clear()
 
     @property
     def dropped(self) -> int:

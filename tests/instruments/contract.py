@@ -30,6 +30,11 @@ from rasp.patching.patches import PatchPoint
 KEY = api_key("contract")
 LIBRARIES = ("flask", "logging", "structlog", "loguru", "opentelemetry.sdk.trace", "cachelib", "flask_caching", "jwt")
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
+VERIFIERS = (
+    "authlib.integrations.flask_oauth2", "authlib.jose", "joserfc.jwt", "jose.jwt", "jose.jwe", "itsdangerous",
+    "flask_httpauth", "flask_login", "passlib.context", "passlib.utils.handlers", "django.core.signing",
+    "django.contrib.auth.hashers",
+)  # fmt: skip
 STATES = f"""
 import json, sys
 sys.modules["absent_library"] = None
@@ -38,7 +43,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *SERVERS)!r}:
+for name in {(*LIBRARIES, *SERVERS, *VERIFIERS)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()

@@ -118,6 +118,8 @@ class VerificationBook:
     def issued(self, event: Issued) -> Sequence[Fact]:
         """A token the app made, or named in its response: it is live, and this response may hold it."""
         scope = self._desk.scopes.here()
+        if scope is None and event.holder == "response":
+            scope = self._desk.scopes.current.get()  # its body is read when the request has ended, before it is judged
         kind = event.kind or (Kind.JWT if is_jwt(event.token) else Kind.CUSTOM)
         if scope is None:
             return ()

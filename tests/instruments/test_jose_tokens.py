@@ -13,8 +13,8 @@ class TestJose(JwtContract):
     paths = (*JwtContract.paths, "/layers")
     holder = "python-jose"
     peeks = (
-        lambda token: jwt.get_unverified_claims(token),
-        lambda token: jws.get_unverified_claims(token),
+        lambda token: jwt.get_unverified_claims(token=token),
+        lambda token: jws.get_unverified_claims(token=token),
         lambda token: jwt.decode(token, SIGNING_KEY, options={"verify_signature": False}),
         lambda token: jws.verify(token, SIGNING_KEY, "HS256", verify=False),
         lambda token: jws.verify(token, SIGNING_KEY, "HS256", False),

@@ -18,7 +18,9 @@ def quarter():
 @app.get("/longer")
 def longer():
     return {
-        "access_token": jwt.encode({"sub": "ann", "iat": 1_000_000, "exp": 1_000_901}, SIGNING_KEY)  # note: long-lived-token
+        "access_token": jwt.encode(
+            {"sub": "ann", "iat": 1_000_000, "exp": 1_000_901}, SIGNING_KEY
+        )  # note: long-lived-token
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 
 import pytest
@@ -15,6 +16,7 @@ from verifier_contract import LOUD, VerifierContract, log_to_memory
 
 SECRET = text("itsdangerous", 40)
 OLDER = text("older", 40)
+NUMBERS = itertools.count()
 TOKEN = URLSafeTimedSerializer(SECRET, salt="reset").dumps({"user": 7})
 
 
@@ -34,7 +36,7 @@ class TestItsdangerous(VerifierContract):
     query = f"?token={TOKEN}"
 
     def prepare(self, app):
-        app.add_url_rule("/sign", "sign", lambda: Signer(SECRET).sign("made here"))
+        app.add_url_rule("/sign", "sign", lambda: Signer(text(f"key {next(NUMBERS)}", 40)).sign("made here")[:9])
 
     def check(self, app, right):
         return loads(request.args["token"], SECRET if right else OLDER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import sys
 
 WINDOW = 16
@@ -54,6 +55,6 @@ def _secret_parts(line: str, public: bytes) -> list[str]:
     if not covered:
         return [line]
     edges = [-1, *sorted(covered), len(raw)]
-    stretches = ((before + 1, after) for before, after in zip(edges, edges[1:], strict=False) if after - before > 1)
+    stretches = ((before + 1, after) for before, after in itertools.pairwise(edges) if after - before > 1)
     parts = (line[-(-start * 8 // 6) : end * 8 // 6] for start, end in stretches)
     return [part for part in parts if len(part) >= SHORTEST]

@@ -57,6 +57,8 @@ class CheckBook:
             if live.kind is Kind.SERVICE or live.rank >= Rank.VERIFIED or _judged_elsewhere(scope, live):
                 continue
             acquired = _acquired_unchecked(scope, live, live in reads)
+            if acquired is not None and _is_data(scope, str(acquired.slot)):
+                continue
             if acquired is not None and self._first_time(scope, "unchecked", str(acquired.slot)):
                 yield Unvalidated(live=live, trail=(acquired,), scope=scope, raisable=False)
 
@@ -94,6 +96,11 @@ class CheckBook:
 def _judged_elsewhere(scope: RequestScope, live: LiveValue) -> bool:
     """Whether somebody verified it, tried to, or trusted it unchecked, which is another rule's."""
     return any(scope.has(name) and live in getattr(scope, name) for name in ("verified", "attempted", "unverified"))
+
+
+def _is_data(scope: RequestScope, source: str) -> bool:
+    """Whether a field of a body is what a caller wants kept, such as a key for another service, and not who he is."""
+    return source.startswith(("form:", "json:")) and scope.has("verified") and bool(scope.verified)
 
 
 def _acquired_unchecked(scope: RequestScope, live: LiveValue, read: bool) -> Occurrence | None:

@@ -131,7 +131,7 @@ others, any caller is served.
   seen from inside Python. It is told once for each view and place of the credential.
 
 A credential that the app never read is no finding, nor is one that it refused, nor a secret of its own that
-a caller presented.
+a caller presented, nor a field of a form or of JSON beside a credential that was verified.
 """,
     defect="""\
 from flask import Flask, request

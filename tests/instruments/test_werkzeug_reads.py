@@ -160,6 +160,17 @@ def test_trusted_unchecked_is_told_by_its_own_rule_alone(install_rasp):
     assert told(installed, view, "/", {"Authorization": f"Bearer {TOKEN}"}) == [("unverified-token", "error")]
 
 
+def test_a_key_that_a_known_caller_wants_kept_is_data(install_rasp):
+    installed = install_rasp(rules=LOUD | {"long-lived-token": "off"})
+
+    def view():
+        jwt.decode(request.headers["Authorization"][7:], SIGNING_KEY, algorithms=["HS256"])
+        return request.json["api_key"][:0]
+
+    body = json.dumps({"api_key": KEY}).encode()
+    assert told(installed, view, "/", {"Authorization": f"Bearer {TOKEN}"}, method="POST", body=body) == []
+
+
 def test_the_apps_own_secret_presented_is_not_told(install_rasp):
     installed = install_rasp(rules=LOUD)
     app = flask_app(SECRET_KEY=KEY)

@@ -58,6 +58,7 @@ ROWS = (
     ),
     Row("authlib.oauth2", "authlib_tokens", ("authlib.oauth2.rfc6749.resource_protector", "authlib.oauth2.client")),
     Row("joserfc", "joserfc_tokens", ("joserfc.jws", "joserfc.jwe", "joserfc.jwt")),
+    Row("google-auth", "google_tokens", ("google.auth.jwt",)),
     Row("python-jose", "jose_tokens", ("jose.jws", "jose.jwt", "jose.jwe")),
     Row("itsdangerous", "itsdangerous_tokens", ("itsdangerous.signer", "itsdangerous.timed")),
     Row("flask_httpauth", "flask_logins", ("flask_httpauth",)),

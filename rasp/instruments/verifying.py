@@ -68,19 +68,19 @@ class Calls(Points):
         super().__init__(depth)
         self._depth = depth
 
-    def outermost(self, module: str, path: str, seen: Seen) -> None:
+    def outermost(self, module: str, path: str, seen: Seen, *, optional: bool = True) -> None:
         """A call of which only the outermost counts."""
-        self._add(module, path, outermost(self._depth, seen))
+        self._add(module, path, outermost(self._depth, seen), optional)
 
     def watched(self, module: str, path: str, seen: Seen) -> None:
         """A call inside which the app's own callbacks run."""
         self._add(module, path, watched(seen))
 
-    def _add(self, module: str, path: str, make: Make) -> None:
+    def _add(self, module: str, path: str, make: Make, optional: bool = True) -> None:
         def paired(original: Any) -> Any:
             return self._paired(path, original, make(original))
 
-        self.all.append(PatchPoint(module, path, paired, optional=True))
+        self.all.append(PatchPoint(module, path, paired, optional=optional))
 
     def instrument(self, name: str, library: str, supported: str, *unreachable: str) -> Instrument:
         """The instrument of these points."""

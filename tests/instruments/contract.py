@@ -33,7 +33,7 @@ SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
 VERIFIERS = (
     "authlib.integrations.flask_oauth2", "authlib.jose", "joserfc.jwt", "jose.jwt", "jose.jwe", "itsdangerous",
     "flask_httpauth", "flask_login", "passlib.context", "passlib.utils.handlers", "django.core.signing",
-    "django.contrib.auth.hashers",
+    "django.contrib.auth.hashers", "google.auth.jwt",
 )  # fmt: skip
 STATES = f"""
 import json, sys

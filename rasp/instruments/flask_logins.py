@@ -64,6 +64,6 @@ def instruments(kit: Kit) -> list[Instrument]:
     login.watched("flask_login.login_manager", "LoginManager._load_user_from_header", loaded)
     several = "which credential a request_loader looked at, where a request presents several"
     return [
-        httpauth.instrument("flask_httpauth", "flask-httpauth", ">=4,<5"),
+        httpauth.instrument("flask_httpauth", "flask-httpauth", ">=4.8,<5"),
         login.instrument("flask_login", "flask-login", ">=0.6,<0.8", several),
     ]

@@ -213,3 +213,20 @@ def test_between_tests_it_may_be_told_again(install_rasp):
     assert len(installed.findings) + len(installed.memory.recounts) >= 1
     assert installed.runtime.ledger.checks._told == {}
     assert installed.runtime.ledger.checks._reads == {}
+
+
+@pytest.mark.parametrize("name", ["pbkdf2", "scrypt"])
+def test_a_slow_hash_compared_in_constant_time_verifies(install_rasp, name):
+    make = {
+        "pbkdf2": lambda value: hashlib.pbkdf2_hmac("sha256", value.encode(), b"salt", 1),
+        "scrypt": lambda value: hashlib.scrypt(value.encode(), salt=b"salt", n=2, r=1, p=1),
+    }[name]
+    stored = make(KEY)
+    installed = install_rasp(record=True, rules=LOUD)
+
+    def view():
+        return str(hmac.compare_digest(make(request.headers["X-API-Key"]), stored))
+
+    assert told(installed, view, "/", HEADER) == []
+    assert installed.seen("hmac") == [("use", "hmac"), ("verify", "hmac")]
+    assert installed.runtime.ledger.values.get(KEY).rank.name == "VERIFIED"

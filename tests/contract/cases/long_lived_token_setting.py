@@ -17,11 +17,8 @@ def quarter():
 
 @app.get("/longer")
 def longer():
-    return {
-        "access_token": jwt.encode(
-            {"sub": "ann", "iat": 1_000_000, "exp": 1_000_901}, SIGNING_KEY
-        )  # note: long-lived-token
-    }
+    claims = {"sub": "ann", "iat": 1_000_000, "exp": 1_000_901}
+    return {"access_token": jwt.encode(claims, SIGNING_KEY)}  # note: long-lived-token
 
 
 if __name__ == "__main__":

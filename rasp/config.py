@@ -56,6 +56,7 @@ class Config:
     allowed_hosts: tuple[str, ...] = ()
     llm_hosts: tuple[str, ...] = ()
     verified_upstream: bool = False
+    token_lifetime: float = 2_592_000.0
     replay_methods: tuple[str, ...] = ("POST", "PUT", "PATCH", "DELETE")
     block_native_double_release: bool = True
     quarantine: int = 1_000

@@ -117,6 +117,12 @@ def a_share(value: Any) -> float:
     return float(value)
 
 
+def a_lifetime(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= 3_153_600_000:
+        raise ValueError
+    return float(value)
+
+
 def a_bound(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 16 <= value <= 1_000_000:
         raise ValueError
@@ -342,6 +348,13 @@ SETTINGS: Mapping[str, Setting] = {
             _A_FLAG,
             a_flag,
             _flag_text,
+        ),
+        Setting(
+            "token_lifetime",
+            "Seconds for which a JWT may be valid; by default 30 days.",
+            "a number from 1 to 3153600000",
+            a_lifetime,
+            float,
         ),
         Setting(
             "replay_methods",

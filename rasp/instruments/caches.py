@@ -97,8 +97,8 @@ class CacheHooks:
             match = self._book.match(text, scope, hit=hit) if text is not None else None
             if match is None:
                 continue
-            if scope is not None and not scope.recorded and not scope.made & LOST:
-                if hit and match.by != "value" and not (scope.made & VERIFIED and match.live in scope.verified):
+            if scope is not None and hit and match.by != "value" and not (scope.recorded or scope.made & LOST):
+                if not (scope.made & VERIFIED and match.live in scope.verified):
                     self._establish(scope, match.live)
                 continue
             event = _new(CacheRead, (self._holder(cache), text, hit, self._innermost(caller(3)), match))

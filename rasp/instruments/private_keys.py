@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import sys
 
 WINDOW = 16
-"""Bytes: a line that shares that many in a row with the public key is public."""
+"""Bytes: what shares that many in a row with the public key is public."""
+SHORTEST = 16
+"""Characters of a line that are left to be followed."""
 
 
 def secret_lines(pem: str) -> list[str]:
@@ -23,7 +26,7 @@ def secret_lines(pem: str) -> list[str]:
     public = _public_der(pem)
     if public is None:
         return body[len(body) // 2 :]
-    return [line for line in body if not _is_public(line, public)]
+    return [part for line in body for part in _secret_parts(line, public)]
 
 
 def _public_der(pem: str) -> bytes | None:
@@ -37,9 +40,21 @@ def _public_der(pem: str) -> bytes | None:
         return None
 
 
-def _is_public(line: str, public: bytes) -> bool:
+def _secret_parts(line: str, public: bytes) -> list[str]:
+    """A line less what is public in it: the scalar of a short elliptic key shares its lines with the public point."""
     try:
         raw = base64.b64decode(line + "=" * (-len(line) % 4))
     except (binascii.Error, ValueError):
-        return True
-    return any(raw[at : at + WINDOW] in public for at in range(max(len(raw) - WINDOW + 1, 1)))
+        return []
+    if len(raw) < WINDOW:
+        return [] if raw in public else [line]
+    covered: set[int] = set()
+    for at in range(len(raw) - WINDOW + 1):
+        if raw[at : at + WINDOW] in public:
+            covered.update(range(at, at + WINDOW))
+    if not covered:
+        return [line]
+    edges = [-1, *sorted(covered), len(raw)]
+    stretches = ((before + 1, after) for before, after in itertools.pairwise(edges) if after - before > 1)
+    parts = (line[-(-start * 8 // 6) : end * 8 // 6] for start, end in stretches)
+    return [part for part in parts if len(part) >= SHORTEST]

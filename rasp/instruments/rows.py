@@ -6,7 +6,9 @@ It imports nothing, so that the start of a process may read it without rasp: wha
 ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("flask", "flask_app", ("flask.app",)),
     ("flask.g", "flask_g", ("flask.ctx",)),
+    ("flask.sessions", "flask_sessions", ("flask.sessions",)),
     ("werkzeug.forms", "werkzeug_forms", ("werkzeug.formparser",)),
+    ("werkzeug.reads", "werkzeug_reads", ("werkzeug.datastructures.headers", "werkzeug.datastructures.structures")),
     ("gunicorn", "servers", ("gunicorn.app.base",)),
     ("wsgiref", "servers", ("wsgiref.handlers",)),
     ("waitress", "servers", ("waitress.server",)),
@@ -69,6 +71,18 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("functools", "lru_caches", ("functools",)),
     ("limits", "rate_limits", ("limits.strategies",)),
     ("pyjwt", "pyjwt", ("jwt.api_jws", "jwt.api_jwt")),
+    (
+        "authlib.jose",
+        "authlib_tokens",
+        ("authlib.jose.rfc7515.jws", "authlib.jose.rfc7516.jwe", "authlib.jose.rfc7519.jwt"),
+    ),
+    ("authlib.oauth2", "authlib_tokens", ("authlib.oauth2.rfc6749.resource_protector", "authlib.oauth2.client")),
+    ("joserfc", "joserfc_tokens", ("joserfc.jws", "joserfc.jwe", "joserfc.jwt")),
+    ("google-auth", "google_tokens", ("google.auth.jwt",)),
+    ("python-jose", "jose_tokens", ("jose.jws", "jose.jwt", "jose.jwe")),
+    ("itsdangerous", "itsdangerous_tokens", ("itsdangerous.signer", "itsdangerous.timed")),
+    ("flask_httpauth", "flask_logins", ("flask_httpauth",)),
+    ("flask_login", "flask_logins", ("flask_login.utils", "flask_login.login_manager")),
     ("hmac", "hmac_keys", ("_hashlib", "hmac")),
     (
         "cryptography",
@@ -80,6 +94,15 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("bcrypt", "password_hashes", ("bcrypt",)),
     ("argon2", "password_hashes", ("argon2",)),
+    (
+        "passlib",
+        "passlib_hashes",
+        (
+            "passlib.context", "passlib.utils.handlers", "passlib.handlers.argon2", "passlib.handlers.mssql",
+            "passlib.handlers.scram",
+        ),
+    ),
+    ("django", "django_checks", ("django.core.signing", "django.contrib.auth.hashers")),
     ("werkzeug_passwords", "password_hashes", ("werkzeug.security",)),
     ("sqlite3", "sqlite3_connections", ("sqlite3.dbapi2", "sqlite3")),
     (

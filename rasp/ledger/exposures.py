@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rasp.ledger.checks import LOOK_UP, CheckBook
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import Exposed, Issued, Verified
 from rasp.ledger.facts import Exposure, Fact, Leak
@@ -19,6 +20,8 @@ _LINK_SOURCES = tuple(place + name for place in _URL_SOURCES for name in ("token
 
 _TIMED = re.compile(r"\.[A-Za-z0-9_\-]{6}\.[A-Za-z0-9_\-]{27,86}\Z")
 """The time and the signature of itsdangerous at the end of a value."""
+FETCHED = "verified:"
+"""The source of a token that no caller presented when this process verified it first: it fetched it from elsewhere."""
 
 
 class ExposureBook:
@@ -37,7 +40,8 @@ class ExposureBook:
             if live in seen:
                 continue
             seen.add(live)
-            shown = self._desk.occur(Action.EXPOSE, event.holder, event.slot, event.path, live, scope)
+            tag = LOOK_UP if event.noted and event.sink == "stored" else event.sink
+            shown = self._desk.occur(Action.EXPOSE, event.holder, event.slot, event.path, live, scope, tag)
             facts.append(
                 Exposure(
                     live=live,
@@ -92,9 +96,10 @@ def first_seen(live: LiveValue, scope: RequestScope | None) -> tuple[Occurrence,
 class VerificationBook:
     """What verifiers said, per request."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, checks: CheckBook) -> None:
         self._desk = desk
         self.suspected: dict[RequestScope, tuple[LiveValue, Occurrence]] = {}
+        self._checks = checks
 
     def verified(self, event: Verified) -> Sequence[Fact]:
         """A verifier saw a token: it is established, attempted, or only decoded."""
@@ -112,15 +117,20 @@ class VerificationBook:
             return ()
         if event.jti is not None and event.jti != live.jti:
             self._desk.slots.learn_jti(event.jti, live)
-        if scope is not None and not scope.knows(live) and not self._desk.belongs(scope, live):
+        if scope is not None and not scope.knows(live) and self._is_anothers(scope, live):
             if not (scope.has("presented") and scope.presented):
                 self._suspect(scope, live, seen)
                 return ()
             own = scope.verified & scope.presented.keys()
             if not own:
                 return (Leak(live=live, trail=(seen,), scope=scope, how="verified"),)
+        first = live.rank < Rank.VERIFIED
         self._desk.establish(scope, live)
-        return ()
+        lasting = self._checks.long_lived(live, scope, seen) if first and scope is not None else None
+        return () if lasting is None else (lasting,)
+
+    def _is_anothers(self, scope: RequestScope, live: LiveValue) -> bool:
+        return not self._desk.belongs(scope, live) and not live.source.startswith(FETCHED)
 
     def _suspect(self, scope: RequestScope, live: LiveValue, seen: Occurrence) -> None:
         """A request that presented nothing verified somebody's token: its end tells whether it is a login."""
@@ -151,11 +161,15 @@ class VerificationBook:
     def issued(self, event: Issued) -> Sequence[Fact]:
         """A token the app made, or named in its response: it is live, and this response may hold it."""
         scope = self._desk.scopes.here()
+        if scope is None and event.holder == "response":
+            scope = self._desk.scopes.current.get()  # its body is read when the request has ended, before it is judged
         kind = event.kind or (Kind.JWT if is_jwt(event.token) else Kind.CUSTOM)
         if scope is None:
             return ()
         live = self._desk.adopt(scope, event.token, kind, event.source, issued=True)
         if live is not None:
             scope.issued.setdefault(live)
-            self._desk.occur(Action.ACQUIRE, event.holder, None, event.path, live, scope)
+            made = self._desk.occur(Action.ACQUIRE, event.holder, None, event.path, live, scope)
+            lasting = self._checks.long_lived(live, scope, made)
+            return () if lasting is None else (lasting,)
         return ()

@@ -13,6 +13,7 @@ from typing import Any
 from rasp.config import Config
 from rasp.ledger import events as ev
 from rasp.ledger.cache_book import CacheBook
+from rasp.ledger.checks import READ_TO_BE_SEEN, CheckBook
 from rasp.ledger.consistency import ConsistencyBook
 from rasp.ledger.desk import Desk
 from rasp.ledger.exposures import ExposureBook, VerificationBook, first_seen
@@ -45,6 +46,7 @@ class Ledger:
         books: what enters an event of each type, and answers with what can be judged about it.
         cache: the book of cache slots.
         native: the book of native handles, whose release is entered before and rolled back after its call.
+        checks: what requests did with the credentials they were presented.
     """
 
     def __init__(self, config: Config, fingerprint: Fingerprint, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +61,8 @@ class Ledger:
         self._holds = HoldBook(self.desk)
         self._consistency = ConsistencyBook()
         self._exposures = ExposureBook(self.desk)
-        self._verification = VerificationBook(self.desk)
+        self.checks = CheckBook(config)
+        self._verification = VerificationBook(self.desk, self.checks)
         self._sending = SendingBook(self.desk, config)
         self._redeemed: dict[str, None] = {}
         self._presenting: dict[LiveValue, list[RequestScope]] = {}
@@ -155,6 +158,8 @@ class Ledger:
         if source.startswith(("header:", "cookie:")):
             live.presented_in_header = True
         self._stood_in_url(scope, live, source)
+        if source.startswith(READ_TO_BE_SEEN):
+            self.checks.read(scope, live)
         if scope.recorded:
             self.desk.occur(Action.ACQUIRE, "request", source, (), live, scope)
         if live.kind is Kind.SINGLE_USE:
@@ -237,6 +242,7 @@ class Ledger:
             or native.leaks.opened
             or native.buffers.known
             or self._verification.suspected
+            or self.checks.reads
             or (scope.made & SLOTS and scope.slots and self._consistency.concerns(scope))
         ):
             return ()
@@ -248,6 +254,7 @@ class Ledger:
         if scope.has("unverified"):
             facts += self._unverified(scope)
         facts += self._verification.ending(scope)
+        facts += self.checks.unchecked(scope)
         if scope.has("holds"):
             facts += self._holds.left(scope)
         if scope.has("weak"):
@@ -319,6 +326,7 @@ class Ledger:
         self.desk.slots.clear()
         self.links.clear()
         self._redeemed.clear()
+        self.checks.clear()
 
     @property
     def dropped(self) -> int:

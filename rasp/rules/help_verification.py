@@ -62,113 +62,6 @@ with rasp.allow("unverified-token", reason="the gateway has verified it, for thi
     ),
 )
 
-UNVALIDATED_CREDENTIAL = Help(
-    summary="A presented credential is read and accepted, and nothing was seen to check it.",
-    happened="""\
-A caller presented a credential, the app read it and answered 2xx, and in that request nothing was seen to
-verify it, to look it up with a hit, or to compare it. Often a view only asks whether the header is there, or
-the check was left out of one of many routes.
-""",
-    danger="""\
-if nothing checks the credential, any text in its place is accepted: whoever sends made-up
-characters is served as a caller who is known.
-""",
-    grading="""\
-- **note**, always. What counts as a check is a verifier that rasp knows (`rasp doctor` lists the
-  libraries), a look-up with a hit, and `hmac.compare_digest`. A comparison by `==`, or a look-up in a
-  dict, happens inside Python and cannot be seen; the app may well be right, so `strict` does not raise it.
-""",
-    defect="""\
-from flask import Flask, request
-
-app = Flask(__name__)
-
-
-@app.get("/api/data")
-def data():
-    if not request.headers.get("X-API-Key"):  # only whether there is one
-        return {"error": "no key"}, 401
-    return {"ok": True}
-""",
-    fix="""\
-import hmac
-
-
-@app.get("/api/data")
-def data():
-    key = request.headers.get("X-API-Key", "")
-    if not hmac.compare_digest(key.encode(), app.config["API_KEY"].encode()):  # and in constant time
-        return {"error": "invalid key"}, 401
-    return {"ok": True}
-""",
-    fine="""\
-It is fine where the app compares by `==` or looks the value up in a dict of its own (a comparison in
-constant time is better, and seen), and on a route that is public and only counts its callers. If a gateway
-checks every credential, switch the rule off.
-""",
-    no_block="""\
-This rule is judged when the request ends, after every `with` block of the app; say it in one of these two
-ways.
-""",
-    links=(
-        "Python, hmac.compare_digest: https://docs.python.org/3/library/hmac.html#hmac.compare_digest",
-        "OWASP, REST security: https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html",
-    ),
-)
-
-LONG_LIVED_TOKEN = Help(
-    summary="A JWT has no expiry, or is valid for longer than the limit.",
-    happened="""\
-A JWT has no `exp`, or the time between its `iat` and its `exp` is longer than the configured limit.
-""",
-    danger="""\
-a signed token cannot be taken back. Whoever finds it in a log, a backup or on a lost phone is
-that caller until it expires, or for ever; the only remedy is a new signing key, which logs everybody out.
-""",
-    grading="""\
-- **note**, always: it makes every other leak of the token worse, and does no harm by itself.
-""",
-    defect="""\
-import jwt
-from flask import Flask, request
-
-app = Flask(__name__)
-
-
-@app.post("/login")
-def login():
-    user = app.config["AUTHENTICATE"](request.form["user"], request.form["password"])
-    return {"access_token": jwt.encode({"sub": user}, app.config["JWT_KEY"], algorithm="HS256")}
-""",
-    fix="""\
-import datetime
-
-
-@app.post("/login")
-def login():
-    user = app.config["AUTHENTICATE"](request.form["user"], request.form["password"])
-    now = datetime.datetime.now(datetime.UTC)
-    claims = {"sub": user, "iat": now, "exp": now + datetime.timedelta(minutes=15)}
-    return {"access_token": jwt.encode(claims, app.config["JWT_KEY"], algorithm="HS256")}
-""",
-    fine="""\
-It is fine for a token that can be taken back otherwise, such as one whose `jti` the app looks up in a table
-of valid ones at each request. For those who stay logged in, a refresh token, which is looked up, may
-live long.
-""",
-    allow="""\
-import jwt
-
-import rasp
-
-with rasp.allow("long-lived-token", reason="its jti is looked up at every request and can be withdrawn"):
-    token = jwt.encode(claims, key, algorithm="HS256")
-""",
-    links=(
-        "PyJWT, registered claims: https://pyjwt.readthedocs.io/en/stable/usage.html#registered-claim-names",
-        "JWT best practices (RFC 8725): https://www.rfc-editor.org/rfc/rfc8725",
-    ),
-)
 
 WEAK_CREDENTIAL = Help(
     summary="A credential is shorter than 16 characters, or a placeholder.",
@@ -225,4 +118,106 @@ The credential is judged where it enters, not at a call of the app's own code; s
 ways.
 """,
     links=("Python, secrets: https://docs.python.org/3/library/secrets.html",),
+)
+
+UNVALIDATED_CREDENTIAL = Help(
+    summary="A presented credential was read and answered with success, and nothing was seen to check it.",
+    happened="""\
+The app read a credential that the caller presented and answered 2xx. In this request nothing verified it,
+tried to, or looked it up: no JWT library, password hash, constant-time comparison, signature, cache slot,
+SQL look-up, native library or other server; and this process had not verified it while it was live.
+""",
+    danger="""\
+if the app only looks whether there is a credential, or compares it in some branches and not in
+others, any caller is served.
+""",
+    grading="""\
+- **note**, always: a comparison with `==`, a look-up in a dictionary and a digest by `hashlib` cannot be
+  seen from inside Python. It is told once for each view and place of the credential.
+
+A credential that the app never read is no finding, nor is one that it refused, nor a secret of its own that
+a caller presented, nor a field of a form or of JSON beside a credential that was verified.
+""",
+    defect="""\
+from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.get("/api/report")
+def report():
+    if not request.headers.get("X-API-Key"):
+        return {"error": "no key"}, 401
+    return {"total": 42}
+""",
+    fix="""\
+import hmac
+
+
+@app.get("/api/report")
+def report():
+    if not hmac.compare_digest(request.headers.get("X-API-Key", ""), app.config["REPORT_KEY"]):
+        return {"error": "invalid key"}, 401
+    return {"total": 42}
+""",
+    fine="""\
+It is fine where the app compares with `==`, though `hmac.compare_digest` tells less to who measures its
+time; where the credential is only passed on to a server that rasp does not see being asked; and where a
+gateway has verified it, which `verified_upstream = true` in `rasp.toml` says.
+""",
+    no_block="""\
+This rule is judged when the request ends, after every `with` block of the app; say it by
+`verified_upstream` or in one of these two ways.
+""",
+    links=("Python, hmac.compare_digest: https://docs.python.org/3/library/hmac.html#hmac.compare_digest",),
+)
+
+LONG_LIVED_TOKEN = Help(
+    summary="A JWT has no expiry, or is valid for longer than the limit.",
+    happened="""\
+A JWT that the app made, or that it verified for the first time, has no `exp`, or its `exp` lies further
+behind its `iat` than the setting `token_lifetime` allows (2592000 seconds, 30 days, by default). Without
+an `iat` the time from now on counts.
+""",
+    danger="""\
+a JWT is mostly accepted without asking anybody, so that it cannot be taken back: one that leaks
+serves whoever finds it until it expires, which this one does late or never.
+""",
+    grading="""\
+- **note**, always. It is told once for each view and what was done with the token there.
+
+Tokens of other kinds than JWT are not looked at, nor proofs and events, which have no expiry by design
+(`dpop+jwt`, `secevent+jwt`, `logout+jwt`), nor tokens that did not verify.
+""",
+    defect="""\
+import jwt
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.post("/login")
+def login():
+    return {"access_token": jwt.encode({"sub": "ann"}, app.config["JWT_KEY"], "HS256")}
+""",
+    fix="""\
+from datetime import UTC, datetime, timedelta
+
+
+@app.post("/login")
+def login():
+    now = datetime.now(UTC)
+    claims = {"sub": "ann", "iat": now, "exp": now + timedelta(minutes=15)}
+    return {"access_token": jwt.encode(claims, app.config["JWT_KEY"], "HS256")}
+""",
+    fine="""\
+It is fine where every use of the token asks a list of revoked tokens, or where the token is kept as well
+as a key of the app itself. `token_lifetime` in `rasp.toml` sets another limit, in seconds; for a token
+without an expiry there is none.
+""",
+    allow="""\
+with rasp.allow("long-lived-token", reason="a device that cannot renew it; revoked by its jti"):
+    token = jwt.encode({"sub": "meter-7", "jti": number}, app.config["JWT_KEY"], "HS256")
+""",
+    links=("JWT best practices (RFC 8725): https://www.rfc-editor.org/rfc/rfc8725",),
 )

@@ -41,7 +41,8 @@ def clean_environ(**variables: str) -> dict[str, str]:
     """This process's variables without those that would change what rasp or a server does."""
     foreign = ("RASP_", "_RASP_", "OTEL_", "FLASK_", "GUNICORN_", "PYTEST_", "PYTHONPATH", "WERKZEUG_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | variables
+    ours = {"RASP_RULES": "unvalidated-credential=off"}  # the apps check nothing: they are about servers
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | ours | variables
 
 
 class Reply:

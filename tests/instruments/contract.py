@@ -49,6 +49,11 @@ STORES = (
 )
 STORAGE = ("sqlite3", "psycopg", "pymysql.cursors", "sqlalchemy", "pickle", "pty", "celery.app.base", "rq.queue")
 SERVERS = ("gunicorn.app.base", "wsgiref.handlers", "waitress.server")
+VERIFIERS = (
+    "authlib.integrations.flask_oauth2", "authlib.jose", "joserfc.jwt", "jose.jwt", "jose.jwe", "itsdangerous",
+    "flask_httpauth", "flask_login", "passlib.context", "passlib.utils.handlers", "django.core.signing",
+    "django.contrib.auth.hashers", "google.auth.jwt",
+)  # fmt: skip
 STATES = f"""
 import json, sys
 sys.modules["absent_library"] = None
@@ -57,7 +62,7 @@ from rasp import runtime
 rasp.install({{"report": False}})
 states = lambda: {{status.instrument: status.state for status in runtime.active().statuses()}}
 before = states()
-for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *STORES, *STORAGE, *SERVERS)!r}:
+for name in {(*LIBRARIES, *REPORTERS, *CLIENTS, *STORES, *STORAGE, *VERIFIERS, *SERVERS)!r}:
     __import__(name)
 after = states()
 rasp.uninstall()

@@ -48,6 +48,7 @@ SETTINGS = {
     "credential": [{"source": "query:ticket", "kind": "single_use"}],
     "replay_methods": ["GET", "POST"],
     "native": [{"library": "libc", "acquire": ["malloc"], "use": ["memset"], "release": ["free"]}],
+    "rules": {},
 }
 libc = ctypes.CDLL(None)
 libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
@@ -148,6 +149,8 @@ def canary_app(cache):
         "cross-request-leak": stolen,
         "single-use-replay": lambda: "ok",
         "unverified-token": lambda: pyjwt.decode(PEEKED, options={"verify_signature": False}),
+        "unvalidated-credential": lambda: bool(presented()),
+        "long-lived-token": lambda: bool(pyjwt.encode({"sub": "canary"}, SIGNING_KEY)),
         "weak-credential": lambda: "ok",
     }
     for rule, view in views.items():

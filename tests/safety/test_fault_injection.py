@@ -19,7 +19,7 @@ USED = (
     "logging.format", "logging.handle", "structlog.", "loguru.", "opentelemetry.",
     "sentry.envelope", "sentry.put", "warnings.", "traceback.", "logging.error", "streams.",
     "werkzeug.debug", "cachelib.", "flask_caching.",
-    "pyjwt.", "api.", "install.flask", "install.logging", "install.structlog", "install.loguru",
+    "pyjwt.", "api.", "install.flask.", "install.logging.", "install.structlog.", "install.loguru.",
     "install.opentelemetry", "install.pyjwt", "install.cachelib", "install.wsgiref",
 )  # fmt: skip
 """The hooks of what the app uses: each must be reached. All others are made to fail too, reached or not."""
@@ -78,7 +78,7 @@ def complaints(name, runtime, under, bare, told):
     """What is not as it has to be while one hook fails."""
     yield from (f"{name}: {difference}" for difference in differences(under, bare))
     failures = dict(runtime.guard.failures)
-    if set(failures) - {name} or (not failures and name.startswith(USED)):
+    if set(failures) - {name} or (not failures and f"{name}.".startswith(USED)):
         yield f"{name}: counted {failures}"
     if [line.partition(" failed with ")[0] for line in told] != [f"rasp: {name}"] * bool(failures):
         yield f"{name}: told {told}"

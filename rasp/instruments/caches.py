@@ -7,8 +7,8 @@ import os
 import weakref
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from functools import partial
 from sys import _getframe
+from types import MethodType
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, caller, obey
@@ -67,7 +67,8 @@ class CacheHooks:
         self._holder = holder
         self._depth = kit.shared(cache_depth)
         self._after = {
-            method: kit.guard.light(f"{name}.{work}", partial(after, self)) for method, (work, after) in _AFTER.items()
+            method: kit.guard.light(f"{name}.{work}", MethodType(after, self))
+            for method, (work, after) in _AFTER.items()
         }
         self._looked = kit.hook(f"{name}.look", self.looked)
 
@@ -144,7 +145,10 @@ class CacheHooks:
                     there = None
                     if looks and (name == "delete_many" or look_first(cache)):
                         there = self._looked(cache, given(args, kwargs)[: 1 if name == "delete" else None])
-                    result = original(cache, *args, **kwargs)
+                    if len(args) == 1 and not kwargs:  # as most calls are; `*args` costs more than the rest
+                        result = original(cache, args[0])
+                    else:
+                        result = original(cache, *args, **kwargs)
                 finally:
                     leave(token)
                 verdict = after(cache, args or given(args, kwargs), result, there)

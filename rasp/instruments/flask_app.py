@@ -115,7 +115,8 @@ def instrument(kit: Kit) -> Instrument:
                 if verdict is not None:
                     obey(verdict)
                 if scope.app is self:
-                    response = original(self, *args, **kwargs)
+                    # Without `*args`, which costs more than the rest, where the version of Flask gives none.
+                    response = original(self, *args, **kwargs) if args or kwargs else original(self)
                     if scope.direct:
                         answered(scope, response)
                     return response

@@ -170,7 +170,10 @@ def instrument(kit: Kit) -> Instrument:
 
     def init(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-            original(self, *args, **kwargs)
+            if len(args) == 1 and not kwargs:
+                original(self, args[0])
+            else:
+                original(self, *args, **kwargs)
             made(self)
 
         return named_like(original, __init__)

@@ -17,6 +17,22 @@ Hook = Callable[..., Any]
 _OWN = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
+_LIGHT = """
+def light({names}):
+    if stopped or busy.now:
+        return None
+    if guard.measured:
+        return timed({names})
+    try:
+        if sabotage and name in sabotage:
+            raise Sabotage
+        return hook({names})
+    except Exception as error:
+        return guard.failed(name, error)
+"""
+"""With as many arguments as the hook takes: to pass on ``*args`` costs more than all the rest of it."""
+
+
 class Busy(threading.local):
     """Whether this thread is inside rasp, and how many seconds it has been since ``Guard.spent`` asked last."""
 
@@ -62,7 +78,7 @@ class Guard:
                     raise Sabotage
                 return hook(*args)
             except Exception as error:  # noqa: BLE001 - the one place that contains what breaks inside rasp
-                return self._failed(name, error)
+                return self.failed(name, error)
             finally:
                 busy.now = False
                 if began:
@@ -76,19 +92,17 @@ class Guard:
             self.names.append(name)
         busy, sabotage, stopped, timed = self.busy, self.sabotage, self._stopped, self.protect(name, hook)
 
-        def light(*args: Any) -> Any:
-            if stopped or busy.now:
-                return None
-            if self.measured:
-                return timed(*args)
-            try:
-                if sabotage and name in sabotage:
-                    raise Sabotage
-                return hook(*args)
-            except Exception as error:  # noqa: BLE001 - see above
-                return self._failed(name, error)
-
-        return light
+        given = _arity(hook)
+        if given is None:
+            return timed
+        source = _LIGHT.format(names=", ".join(f"a{at}" for at in range(given)))
+        names = {
+            "stopped": stopped, "busy": busy, "guard": self, "timed": timed, "sabotage": sabotage, "name": name,
+            "Sabotage": Sabotage, "hook": hook,
+        }  # fmt: skip
+        exec(compile(source, __file__, "exec"), names)  # noqa: S102 - constant source
+        made: Hook = names["light"]  # type: ignore[assignment]
+        return made
 
     def spent(self) -> float:
         """Seconds that this thread has been in hooks since it was asked last; 0 while that is not measured."""
@@ -99,7 +113,7 @@ class Guard:
         """From now on no hook does anything: what other tools hold of ours is inert."""
         self._stopped.append(True)
 
-    def _failed(self, name: str, error: Exception) -> None:
+    def failed(self, name: str, error: Exception) -> None:
         """Counts a failure and says so once a hook, without a word of the error's text, which may hold a value."""
         self.failures[name] += 1
         if self.loud and not isinstance(error, Sabotage):
@@ -133,6 +147,16 @@ class _Aside:
 
     def __exit__(self, *exc: object) -> None:
         self._busy.now = self._before
+
+
+def _arity(hook: Hook) -> int | None:
+    """How many arguments a hook takes by place; ``None`` if that is not fixed."""
+    code = getattr(hook, "__code__", None)
+    if code is None or code.co_flags & 0x0C or code.co_kwonlyargcount or getattr(hook, "__defaults__", None):
+        return None
+    bound = getattr(hook, "__self__", None) is not None
+    count: int = code.co_argcount - bound
+    return count
 
 
 class Sabotage(Exception):  # noqa: N818 - what a test of this guard does to a hook

@@ -10,7 +10,7 @@ from rasp.ledger.exposures import first_seen
 from rasp.ledger.facts import Exposure, Fact, Leak
 from rasp.ledger.hits import Hit
 from rasp.ledger.scopes import RequestScope
-from rasp.ledger.strength import is_recognisable
+from rasp.ledger.strength import SHORT_LENGTH, is_recognisable
 from rasp.ledger.value import LiveValue
 from rasp.model import Action, Kind, Verdict
 from rasp.pipeline import Pipeline
@@ -114,6 +114,8 @@ class Answers:
 
     def judge(self, scope: RequestScope, body: bytes) -> None:
         """What the whole response issues, and whose credentials it holds."""
+        if len(body) < SHORT_LENGTH:
+            return
         if b"oken" in body or b"ey" in body or b"icket" in body:  # one of these is in every name of a token
             for name, value, weak in self._extractor.issued(body):
                 if not weak or is_recognisable(value):

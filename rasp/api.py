@@ -25,6 +25,12 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def _installed() -> Runtime | None:
     """The runtime of this process, if one is installed and not off."""
     module = sys.modules.get("rasp.runtime")
+    if module is None:
+        for finder in tuple(sys.meta_path):
+            pending = getattr(finder, "rasp_pending", None)
+            if pending is not None:  # a start that was put off until something concerns rasp: see ``rasp.bootstrap``
+                pending()
+        module = sys.modules.get("rasp.runtime")
     found: Runtime | None = None if module is None else module.active()
     return found
 

@@ -236,6 +236,14 @@ class _Process:
 _PROCESS = _Process()
 
 
+def _start_waiting() -> None:
+    """Lets a start that was put off happen now: see ``rasp.bootstrap``."""
+    for finder in tuple(sys.meta_path):
+        pending = getattr(finder, "rasp_pending", None)
+        if pending is not None:
+            pending()
+
+
 def install(config: Config | None = None, *, loud: bool = False, extra: tuple[Reporter, ...] = ()) -> Runtime:
     """Installs rasp in this process; a second call changes nothing and returns the runtime that is there.
 
@@ -249,6 +257,7 @@ def install(config: Config | None = None, *, loud: bool = False, extra: tuple[Re
     """
     if _PROCESS.runtime is not None:
         return _PROCESS.runtime
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, "rasp_pending")]
     runtime = Runtime(load() if config is None else config, loud=loud, extra=extra)
     _PROCESS.runtime = runtime
     if not _PROCESS.forks and hasattr(os, "register_at_fork"):
@@ -267,5 +276,7 @@ def uninstall() -> None:
 
 def active() -> Runtime | None:
     """The runtime that is installed, unless its mode is ``off``."""
+    if _PROCESS.runtime is None:
+        _start_waiting()
     runtime = _PROCESS.runtime
     return runtime if runtime is not None and runtime.config.mode is not Mode.OFF else None

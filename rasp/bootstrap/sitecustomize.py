@@ -2,9 +2,10 @@
 
 ``rasp run`` puts this folder first on ``PYTHONPATH``, so that Python's own start-up imports this file. It
 takes the folder off ``sys.path`` again (the variable stays, for grandchildren), lets the ``sitecustomize``
-that it stands in for run, installs rasp, and marks the process as started. Whatever fails here is one line on
-standard error: the program runs as if rasp were not there. It may be run by a Python that cannot run rasp,
-hence the plain syntax.
+that it stands in for run, and marks the process as started. rasp itself is installed with the first import that
+concerns it, so that a program which has nothing to watch starts as fast as without. Whatever fails here is one
+line on standard error: the program runs as if rasp were not there. It may be run by a Python that cannot run
+rasp, hence the plain syntax.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def bootstrap() -> None:
     try:
         if sys.version_info < OLDEST:
             raise RuntimeError
-        install()
+        wait_or_install()
     except Exception as error:  # noqa: BLE001 - the program must start, whatever is wrong with rasp
         report(error)
     else:
@@ -47,6 +48,62 @@ def run_shadowed() -> None:
             say("Error in sitecustomize; set PYTHONVERBOSE for traceback:\n" + type(error).__name__ + ": " + str(error))
     finally:
         sys.modules.setdefault("sitecustomize", ours)  # importlib wants to find a module there when this one ends
+
+
+def wait_or_install() -> None:
+    """Installs rasp now where something of it may be needed at once, else with the first import that concerns it."""
+    if os.environ.get("_RASP_MAY_WAIT") and not has_secrets():
+        names = concerned()
+        if names.isdisjoint(sys.modules):
+            finders: list[object] = sys.meta_path  # type: ignore[assignment]
+            finders.insert(0, Waiting(names))
+            return
+    install()
+
+
+def concerned() -> set[str]:
+    """The modules whose import concerns rasp: those of its instruments, but for what is always there."""
+    from importlib.machinery import SourceFileLoader
+    from types import ModuleType
+
+    loader = SourceFileLoader("_rasp_rows", os.path.join(PACKAGE, "instruments", "rows.py"))
+    rows = ModuleType(loader.name)
+    loader.exec_module(rows)
+    names: set[str] = {module for row in rows.ROWS for module in row[2]} - rows.ALWAYS | rows.NATIVE
+    return names
+
+
+def has_secrets() -> bool:
+    """Whether the environment holds a secret of the app's own, which may turn up anywhere."""
+    own = ("API_KEY", "_TOKEN", "_SECRET", "SECRET_KEY", "_ACCESS_KEY", "_PASSWORD", "_PASS")
+    return any(name.upper().endswith(own) and not name.startswith(("RASP_", "_RASP_")) for name in os.environ)
+
+
+class Waiting:
+    """A finder at the front of ``sys.meta_path``: it finds nothing, but installs rasp when it is asked for a name."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        """The finder protocol: once rasp is installed, what the others find, rasp's own among them."""
+        if name not in self.names:
+            return None
+        self.rasp_pending()
+        import _frozen_importlib
+
+        find: object = getattr(_frozen_importlib, "_find_spec")  # noqa: B009 - no stub knows it
+        return find(name, path, target)  # type: ignore[operator]
+
+    def rasp_pending(self) -> None:
+        """Installs rasp, once; ``rasp.runtime`` calls this too when the program asks for rasp first."""
+        finders: list[object] = sys.meta_path  # type: ignore[assignment]
+        if self in finders:
+            finders.remove(self)
+            try:
+                install()
+            except Exception as error:  # noqa: BLE001 - as at the start
+                report(error)
 
 
 def install() -> None:

@@ -25,8 +25,10 @@ def with_options(environ: Mapping[str, str], options: Mapping[str, str]) -> dict
     return found
 
 
-def with_bootstrap(environ: Mapping[str, str], folder: str) -> dict[str, str]:
+def with_bootstrap(environ: Mapping[str, str], folder: str, *, may_wait: bool) -> dict[str, str]:
     """The environment in which Python starts rasp; ``folder`` is where processes leave their marks.
+
+    ``may_wait``: nothing is configured that would need rasp before the first import that concerns it.
 
     The fingerprint key of an outer ``rasp run`` is kept, so that one credential has one name in both.
     """
@@ -35,6 +37,7 @@ def with_bootstrap(environ: Mapping[str, str], folder: str) -> dict[str, str]:
         "PYTHONPATH": python_path(environ.get("PYTHONPATH")),
         RUN_KEY: environ.get(RUN_KEY) or os.urandom(32).hex(),
         RUN_FOLDER: folder,
+        **({"_RASP_MAY_WAIT": "1"} if may_wait else {}),
     }
 
 

@@ -11,7 +11,7 @@ from rasp.cli.commands import COMMANDS
 from rasp.cli.environment import RUN_FOLDER, with_bootstrap, with_options
 from rasp.cli.run_folder import SEVERITIES, any_mark, found, hand_on, run_folder
 from rasp.cli.supervise import signals_held, supervise
-from rasp.cli.validation import checked_path, mode_in_force
+from rasp.cli.validation import checked_path, may_be_configured, mode_in_force
 from rasp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
         return _run_unwatched(command, environ)
     with signals_held() as mask, run_folder() as folder:
         try:
-            status = supervise(command, with_bootstrap(environ, folder), mask)
+            may_wait = not may_be_configured(os.environ, {})
+            status = supervise(command, with_bootstrap(environ, folder, may_wait=may_wait), mask)
         except OSError as error:
             return _refuse(command[0], error)
         return _judge(status, folder, args.fail_on)

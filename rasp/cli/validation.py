@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from rasp.errors import ConfigError
 
@@ -14,8 +14,7 @@ def mode_in_force(environ: Mapping[str, str], options: Mapping[str, str]) -> tup
     Raises:
         ConfigError: a setting is wrong.
     """
-    variables = {f"RASP_{name.upper()}" for name in options}
-    if not _may_be_configured(environ, variables):
+    if not may_be_configured(environ, options):
         # Reading settings costs more than all the rest of `rasp run`; the options are checked already.
         return options.get("mode", "observe"), "command line"
     from rasp.config import load
@@ -24,8 +23,9 @@ def mode_in_force(environ: Mapping[str, str], options: Mapping[str, str]) -> tup
     return config.mode.value, config.origins.get("mode", "default")
 
 
-def _may_be_configured(environ: Mapping[str, str], ours: Collection[str]) -> bool:
+def may_be_configured(environ: Mapping[str, str], options: Mapping[str, str]) -> bool:
     """Whether a setting may come from elsewhere than our options: a variable, a file here or upwards."""
+    ours = {f"RASP_{name.upper()}" for name in options}
     if any(name.startswith("RASP_") and name not in ours for name in environ):
         return True
     try:

@@ -127,3 +127,11 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("pynacl", "pynacl_keys", ("nacl.secret", "nacl.signing", "nacl.pwhash", "nacl.bindings")),
 )  # fmt: skip
 """In the order in which they are put in place where all libraries are there already."""
+
+ALWAYS = {
+    "sys", "threading", "builtins", "io", "_io", "os", "posix", "functools", "warnings", "traceback", "pickle",
+    "_pickle", "_hashlib", "hmac", "shelve",
+}  # fmt: skip
+"""Modules that every process has or soon gets: they alone show no credential."""
+NATIVE = {"ctypes", "cffi", "_cffi_backend"}
+"""What brings native libraries in, whose instruments are no rows."""

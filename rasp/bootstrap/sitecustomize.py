@@ -104,6 +104,7 @@ class Waiting:
                 install()
             except Exception as error:  # noqa: BLE001 - as at the start
                 report(error)
+                unmark("started-" + str(os.getpid()))
 
 
 def install() -> None:
@@ -180,6 +181,14 @@ def mark(name: str) -> bool:
         except OSError:
             pass
     return True
+
+
+def unmark(name: str) -> None:
+    """Takes such a file away again."""
+    try:
+        os.unlink(os.path.join(os.environ.get("_RASP_RUN_FOLDER", ""), name))
+    except OSError:
+        pass
 
 
 def say(line: str) -> None:

@@ -89,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
         return _run_unwatched(command, environ)
     with signals_held() as mask, run_folder() as folder:
         try:
-            may_wait = not may_be_configured(os.environ, {})
+            # Whoever wants to fail on findings wants to know that rasp could be loaded.
+            may_wait = not args.fail_on and not may_be_configured(os.environ, {})
             status = supervise(command, with_bootstrap(environ, folder, may_wait=may_wait), mask)
         except OSError as error:
             return _refuse(command[0], error)

@@ -160,7 +160,7 @@ class TestAFailureOfRasp:
 
     def test_is_one_line_that_names_it_without_values(self, rasp):
         folder = self.place(rasp, "def install():\n    raise ValueError('a-secret-value-of-the-app')\n")
-        done = rasp.python("print('ran')", PYTHONPATH=folder)
+        done = rasp.python("import logging; print('ran')", PYTHONPATH=folder)
         assert (done.stdout, done.returncode) == ("ran\n", 0)
         line, summary = done.stderr.splitlines()
         assert line.startswith(f"rasp: not watching {sys.executable} (Python 3.")
@@ -169,13 +169,17 @@ class TestAFailureOfRasp:
         assert "a-secret-value" not in done.stderr
 
     def test_names_what_this_environment_lacks(self, rasp):
-        done = rasp.python("print('ran')", PYTHONPATH=self.place(rasp, "import no_such_library\n"))
+        done = rasp.python("import logging; print('ran')", PYTHONPATH=self.place(rasp, "import no_such_library\n"))
         assert (done.stdout, done.returncode) == ("ran\n", 0)
         assert "cannot import no_such_library; install rasp into this environment" in done.stderr
 
+    def test_is_not_met_by_a_program_that_imports_nothing_which_concerns_rasp(self, rasp):
+        done = rasp.python("print('ran')", PYTHONPATH=self.place(rasp, "import no_such_library\n"))
+        assert (done.stdout, done.stderr, done.returncode) == ("ran\n", "", 0)
+
     def test_is_said_once_a_run(self, rasp):
         folder = self.place(rasp, "def install():\n    raise ValueError\n")
-        code = "import subprocess, sys; [subprocess.run([sys.executable, '-c', '']) for _ in range(3)]"
+        code = "import subprocess, sys; [subprocess.run([sys.executable, '-c', 'import logging']) for _ in range(3)]"
         assert rasp.python(code, PYTHONPATH=folder).stderr.count("not watching") == 1
 
     def test_fails_the_run_with_fail_on(self, rasp):

@@ -148,7 +148,7 @@ class TestOptions:
 class TestWhatTheProcessesShare:
     def test_a_private_folder_that_is_removed(self, rasp):
         code = (
-            "import json, os; folder = os.environ['_RASP_RUN_FOLDER'];"
+            "import json, logging, os; folder = os.environ['_RASP_RUN_FOLDER'];"
             "print(json.dumps([folder, os.stat(folder).st_mode & 0o777, os.listdir(folder), os.getpid()]))"
         )
         folder, rights, content, process = rasp.answer(code, TMPDIR=str(rasp.folder))

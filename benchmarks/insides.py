@@ -66,7 +66,7 @@ def _parts(owner: Any) -> Iterator[tuple[str, Any]]:
         if len(owner) <= MANY:
             entries = owner.items() if isinstance(owner, dict) else enumerate(tuple(owner))
             yield from ((str(key)[:40], value) for key, value in tuple(entries))
-    elif not isinstance(owner, type) and type(owner).__module__.startswith("rasp"):
+    elif not isinstance(owner, type) and str(type(owner).__module__).startswith("rasp"):
         slots = [name for cls in type(owner).__mro__ for name in getattr(cls, "__slots__", ())]
         names = dict.fromkeys([*getattr(owner, "__dict__", ()), *slots])
         yield from ((name, getattr(owner, name)) for name in names if hasattr(owner, name))

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from rasp.accepted import RULE_MODES
 from rasp.declarations import CredentialSource, NativeDeclaration
 from rasp.errors import ConfigError
 from rasp.model import Mode
-from rasp.settings import RULE_MODES, SETTINGS, Setting
+from rasp.settings import SETTINGS, Setting
 
 COMMAND_LINE_MARK = "_RASP_FROM_COMMAND_LINE"
 """Internal variable: which ``RASP_*`` variables ``rasp run`` set from its options, comma separated."""

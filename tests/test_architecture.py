@@ -15,7 +15,7 @@ PACKAGE = Path(rasp.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("model", "errors", "allowance"),
-    ("declarations", "settings", "config"),
+    ("declarations", "accepted", "settings", "config"),
     ("ledger",),
     ("rules",),
     ("responses",),

@@ -10,14 +10,22 @@ first used.
 
 from __future__ import annotations
 
-import functools
 import sys
 import weakref
-from collections.abc import Hashable
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from rasp.instruments.kit import Kit, caller
+from rasp.instruments.logging_wrappers import (
+    ACCESS_LOGGERS,
+    FORMAT,
+    HANDLE,
+    LOG,
+    OWN_FORMAT,
+    compiled,
+    is_copy_for_tests,
+    is_not_final,
+)
 from rasp.ledger.events import Exposed
 from rasp.ledger.hits import Hit
 from rasp.ledger.scopes import RequestScope
@@ -25,65 +33,8 @@ from rasp.ledger.value import LiveValue
 from rasp.model import Location, Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.local import Local
-from rasp.patching.patches import Make, Patch, PatchPoint, named_like, undo
+from rasp.patching.patches import Make, Patch, PatchPoint, undo
 from rasp.pipeline import mask_hits
-
-ACCESS_LOGGERS = frozenset(
-    {"werkzeug", "gunicorn.access", "waitress.access", "wsgi", "cheroot.access", "uvicorn.access"}
-)
-_JUDGED_ELSEWHERE = ("sentry_sdk.", "opentelemetry.")
-"""Packages whose handlers render for a report that is judged when it is sent."""
-_NOT_FINAL = frozenset({"QueueHandler", "BufferingHandler", "MemoryHandler", "NullHandler"})
-
-_FORMAT = """
-def format(self, record):
-    try:
-        text = original(self, record)
-    except BaseException:
-        tried(self)
-        raise
-    hits = found(self, record, text)
-    if hits is None:
-        return text
-    masked = rendered(self, record, text, hits)
-    return text if masked is None else masked
-"""
-_OWN_FORMAT = """
-def format(self, record):
-    outer = begin(record)
-    try:
-        text = original(self, record)
-    finally:
-        finish(outer)
-    hits = None if outer is record else found(self, record, text)
-    if hits is None:
-        return text
-    masked = rendered(self, record, text, hits)
-    return text if masked is None else masked
-"""
-_HANDLE = """
-def handle(self, record):
-    if self.__class__ in rendering:
-        return original(self, record)
-    before = entered(self)
-    try:
-        result = original(self, record)
-    except BaseException:
-        left(self, before)
-        raise
-    if not left(self, before) and result:
-        unrendered(self, record)
-    return result
-"""
-_LOG = """
-def handle(self, record):
-    try:
-        original(self, record)
-    finally:
-        violation = owed(record)
-    if violation is not None:
-        raise violation
-"""
 
 
 class Call:
@@ -142,12 +93,12 @@ class LoggingHooks:
     def wrapped_format(self, original: Any) -> Any:
         """``Handler.format``, whose result is judged."""
         names = {"found": self._found, "rendered": self._rendered, "tried": self.tried}
-        return compiled(sys.modules["logging"], _FORMAT, original, **names)
+        return compiled(sys.modules["logging"], FORMAT, original, **names)
 
     def wrapped_own_format(self, original: Any) -> Any:
         """A ``format`` of a handler's own: judged unless another one of the same record goes on with its result."""
         names = {"begin": self.begin, "finish": self.finish, "found": self._found, "rendered": self._rendered}
-        return compiled(sys.modules["logging"], _OWN_FORMAT, original, **names)
+        return compiled(sys.modules["logging"], OWN_FORMAT, original, **names)
 
     def begin(self, record: Any) -> Any:
         """A record is being rendered."""
@@ -316,43 +267,6 @@ class LoggingHooks:
         return places.location(record.pathname, record.lineno, record.funcName or "<module>")
 
 
-@functools.lru_cache(maxsize=256)
-def is_not_final(handler: Hashable) -> bool:
-    """Whether what a handler of this class renders is rendered again elsewhere."""
-    mro = cast("type", handler).__mro__
-    return any(cls.__name__ in _NOT_FINAL or cls.__module__.startswith(_JUDGED_ELSEWHERE) for cls in mro)
-
-
-def is_copy_for_tests(handler: Any, name: str) -> bool:
-    """Whether a handler is one that pytest adds, of an app that has its own: those settle what is written."""
-    if not _is_pytests(handler):
-        return False
-    logging = sys.modules["logging"]
-    # Not by getLogger(): that takes logging's lock, and the handler's own is held here.
-    logger = logging.root.manager.loggerDict.get(name, logging.root)
-    while logger is not None:
-        if any(not _is_pytests(other) and not isinstance(other, logging.NullHandler) for other in logger.handlers):
-            return True
-        logger = logger.parent if logger.propagate else None
-    return False
-
-
-def _is_pytests(handler: Any) -> bool:
-    return any(cls.__module__ == "_pytest.logging" for cls in type(handler).__mro__)
-
-
-def compiled(module: ModuleType, source: str, original: Any, **names: Any) -> Any:
-    """A wrapper that call-site lookups take for a part of its library."""
-    namespace: dict[str, Any] = {"__name__": module.__name__, "original": original, **names}
-    file = module.__file__ or "<rasp>"
-    code = getattr(original, "__code__", None)
-    # At the original's own lines, so that a traceback through the wrapper shows where it stands.
-    line = code.co_firstlineno if code is not None and code.co_filename == file else 2
-    exec(compile("\n" * (line - 2) + source, file, "exec"), namespace)  # noqa: S102 - constant source
-    made = next(value for name, value in namespace.items() if name in ("format", "handle", "_process_event"))
-    return named_like(original, made)
-
-
 def instrument(kit: Kit) -> Instrument:
     """The instrument of the standard library's ``logging``."""
     hooks = LoggingHooks(kit)
@@ -363,7 +277,7 @@ def instrument(kit: Kit) -> Instrument:
 
     raising: tuple[PatchPoint, ...] = ()
     if kit.config.raises:
-        log: Make = lambda original: compiled(module(), _LOG, original, owed=hooks.owed)  # noqa: E731
+        log: Make = lambda original: compiled(module(), LOG, original, owed=hooks.owed)  # noqa: E731
         raising = (PatchPoint("logging", "Logger.handle", log),)
     return Instrument(
         name="logging",
@@ -380,7 +294,7 @@ def instrument(kit: Kit) -> Instrument:
                 "Handler.handle",
                 lambda original: compiled(
                     module(),
-                    _HANDLE,
+                    HANDLE,
                     original,
                     rendering=hooks.rendering,
                     entered=hooks.entered,

@@ -12,7 +12,7 @@ from typing import Any
 
 from rasp.instruments import documents
 from rasp.instruments.kit import Kit, as_text, caller
-from rasp.instruments.stdlib_logging import compiled
+from rasp.instruments.logging_wrappers import compiled
 from rasp.ledger.events import Exposed
 from rasp.ledger.places import CallPath
 from rasp.ledger.value import LiveValue

@@ -262,7 +262,8 @@ class Ledger:
                 Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder=placeholder)
                 for source, placeholder in scope.weak
             ]
-        if self.native.leaks.opened or scope.has("holds") or scope.has("slots"):
+        stored = scope.made & SLOTS and scope.slots and self._consistency.concerns(scope)
+        if stored or self.native.leaks.opened or scope.has("holds"):
             facts += self._consistency.ended(scope, self.native.of_request(scope))
         facts += self.native.ending(scope)
         return facts

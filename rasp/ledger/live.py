@@ -54,7 +54,7 @@ class LiveValues:
         self.on_forget: Callable[[LiveValue], None] = lambda live: None
 
     def __len__(self) -> int:
-        return sum(len(kept) for kept in self._kept.values())
+        return sum(map(len, self._kept.values()))
 
     def enter(self, text: str, kind: Kind, source: str, also: Iterable[str] = ()) -> LiveValue | None:
         """A request presents a value: it is live from now on, until ``leave``.

@@ -15,6 +15,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from rasp.instruments.caches import cache_depth
 from rasp.instruments.kit import Kit, as_text
 from rasp.ledger.cache_book import SESSION_LIBRARIES
 from rasp.ledger.events import Exposed
@@ -48,12 +49,13 @@ class Stored:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._inside = kit.shared(cache_depth).inside
         self.values = kit.ledger.values
 
     @property
     def possible(self) -> bool:
-        """Whether there is anything to find: the first and cheapest question."""
-        return self.values.foreign > 0
+        """Whether there is anything to find here: the first and cheapest question. A cache tells of its own writes."""
+        return self.values.foreign > 0 and not self._inside()
 
     def scope(self) -> RequestScope | None:
         """The request that is served here."""

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-import pytest
+from support.packages import needed
 
 APP = """\
 import ctypes
@@ -28,13 +28,12 @@ print(app.test_client().get("/").data)
 TOML = '[[native]]\nlibrary = "libkeys"\nacquire = ["key_open"]\nrelease = ["key_free"]\n'
 
 
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_invalid_accesses_are_there_without_rasp_and_gone_with_it(tmp_path, built, monkeypatch):
     shutil.copy(built, tmp_path / "libkeys.so")
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "rasp.toml").write_text(TOML)
     monkeypatch.setenv("PYTHONMALLOC", "malloc")
-    checked = ["valgrind", sys.executable, "app.py"]
+    checked = [needed("valgrind", "valgrind"), sys.executable, "app.py"]
 
     def run(*before):
         return subprocess.run(

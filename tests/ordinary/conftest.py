@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
 import subprocess
 
 import pytest
 from ordinary.sites import Silence
+from support.packages import needed
 
 
 @pytest.fixture(params=["observe", "strict"])
@@ -25,8 +25,7 @@ def silence(request, install_rasp, caplog):
 @pytest.fixture(scope="session")
 def redis_port(tmp_path_factory):
     """A redis server of our own that keeps nothing on disk."""
-    command = shutil.which("redis-server")
-    assert command, "redis-server is not installed (Debian: apt-get install redis-server)"
+    command = needed("redis-server", "redis-server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

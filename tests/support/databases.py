@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.packages import needed
+
 PATIENCE = 60
 
 
@@ -40,7 +42,7 @@ def folder(owner: str) -> Iterator[tuple[Path, dict[str, str]]]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """A PostgreSQL server; its URI."""
-    (programs,) = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+    programs = Path(needed("initdb", "postgresql", "/usr/lib/postgresql/*/bin/initdb")).parent
     port = free_port()
     with folder("postgres") as (data, run_as):
 
@@ -67,6 +69,7 @@ def postgres() -> Iterator[str]:
 @contextmanager
 def mariadb() -> Iterator[int]:
     """A MariaDB server with a database ``test`` and a user ``root`` without a password; its port."""
+    needed("mariadbd", "mariadb-server")
     port = free_port()
     with folder("mysql") as (data, run_as):
         where = ["--no-defaults", f"--datadir={data}/data"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.packages import needed
 
 PATIENCE = 30
 
@@ -46,7 +46,7 @@ def answers(port: int) -> Callable[[], bool]:
 @contextmanager
 def running(command: list[str], ready: Callable[[], bool], folder: Path) -> Iterator[None]:
     """A server process, from when it is ready."""
-    assert shutil.which(command[0]), f"{command[0]} is not installed: apt-get install redis-server memcached"
+    command = [needed(command[0], command[0]), *command[1:]]
     process = subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from rasp.config import RUN_FOLDER, RUN_KEY, Config, load
 from rasp.instruments.kit import Kit
+from rasp.instruments.rebinding import together
 from rasp.instruments.registry import planned
 from rasp.ledger.budget import Budget
 from rasp.ledger.fingerprints import fingerprinter
@@ -102,7 +103,8 @@ class Runtime:
             return
         self.ledger.desk.recording = self.events_file is not None
         self.ledger.own_environment(os.environ)
-        self._installer.install(self.planned, self.config.disabled)
+        with together():
+            self._installer.install(self.planned, self.config.disabled)
         if self.otel is not None:
             self._watch.when_imported("opentelemetry.sdk.metrics", self._measure)
             self._watch.when_imported("opentelemetry.sdk.trace", self._trace)
@@ -125,7 +127,8 @@ class Runtime:
 
     def stop(self) -> None:
         """Takes everything back and closes the reports."""
-        self._installer.uninstall()
+        with together():
+            self._installer.uninstall()
         self.close()
         self.guard.stop()
         atexit.unregister(self._exit)

@@ -210,7 +210,7 @@ class Points:
 
     def installed(self, module: ModuleType) -> None:
         """Names that other modules imported before."""
-        rebind(self._pairs)
+        rebind(self._pairs, module)
 
     def removed(self) -> None:
         """And names that they imported since."""

@@ -134,7 +134,7 @@ class Rebound:
 
     def installed(self, module: ModuleType) -> None:
         """Binds them anew."""
-        rebind(self._pairs)
+        rebind(self._pairs, module)
 
     def removed(self) -> None:
         """And back, with those that were bound since."""

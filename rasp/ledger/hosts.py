@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -119,7 +118,7 @@ class Hosts:
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[tuple[str, int | None]] = set()
-        self._patterns: list[tuple[re.Pattern[str], int | None]] = []
+        self._patterns: list[tuple[str, int | None]] = []
         for entry in entries:
             self._add(entry.strip())
 
@@ -133,7 +132,7 @@ class Hosts:
             self._names.add((host[1:], port))
             host = "*" + host
         if "*" in host:
-            self._patterns.append((re.compile(fnmatch.translate(host)), port))
+            self._patterns.append((host, port))
         else:
             self._names.add((host, port))
 
@@ -142,4 +141,4 @@ class Hosts:
         host, port = target.host, target.port
         if (host, None) in self._names or (host, port) in self._names:
             return True
-        return any(only in (None, port) and pattern.match(host) for pattern, only in self._patterns)
+        return any(only in (None, port) and fnmatch.fnmatchcase(host, pattern) for pattern, only in self._patterns)

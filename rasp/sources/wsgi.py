@@ -79,6 +79,8 @@ class Door:
             raise
         finally:
             current.reset(token)
+        if scope.touched and scope.has("violations"):
+            Body(self, scope, body).close()  # raises them before anything is sent
         wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
         return body if wrapped is None else wrapped
 

@@ -35,7 +35,7 @@ for number in range(3):
 
 
 def findings(folder: Path, source: str) -> list[dict[str, Any]]:
-    """The last line of each finding of one run of an app below its project's root."""
+    """The last line of each warning and error of one run of an app below its project's root."""
     (folder / "pkg").mkdir(exist_ok=True)
     (folder / "pkg" / "service.py").write_text(source, encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if not name.startswith(("RASP_", "_RASP_", "OTEL_"))}
@@ -47,7 +47,7 @@ def findings(folder: Path, source: str) -> list[dict[str, Any]]:
     assert KEY not in file.read_text(encoding="utf-8")
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     file.unlink()
-    return list({(line["key"], line["instance"]): line for line in lines}.values())
+    return list({(line["key"], line["instance"]): line for line in lines if line["severity"] != "note"}.values())
 
 
 def test_a_finding_has_the_members_and_values_of_the_contract(tmp_path: Path) -> None:

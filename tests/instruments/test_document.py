@@ -36,7 +36,7 @@ def test_every_instrument_says_what_it_sees_waits_for_and_which_versions(found):
         assert "``" not in one.seen, one.name
         assert one.modules, one.name
         assert one.library, one.name
-        assert re.fullmatch(r"(>=\d+(\.\d+)*)(,<\d+)?", one.supported), one.name
+        assert re.fullmatch(r"(>=\d+(\.\d+)*)(,<\d+(\.\d+)*)?", one.supported), one.name
         assert all("\n" not in what for what in one.unreachable), one.name
 
 

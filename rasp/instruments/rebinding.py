@@ -46,6 +46,8 @@ def rebind(pairs: Iterable[tuple[object, object]], imported: ModuleType | None =
         return
     for module in _modules(imported):
         names: dict[str, object] = vars(module)
+        if by_id.keys().isdisjoint(map(id, tuple(names.values()))):
+            continue
         for name, value in tuple(names.items()):
             pair = by_id.get(id(value))
             if pair is not None and value is pair[0]:

@@ -5,12 +5,14 @@ Also the re-entry guard: rasp never observes itself.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from types import CodeType
 from typing import Any
 
 Hook = Callable[..., Any]
@@ -95,12 +97,11 @@ class Guard:
         given = _arity(hook)
         if given is None:
             return timed
-        source = _LIGHT.format(names=", ".join(f"a{at}" for at in range(given)))
         names = {
             "stopped": stopped, "busy": busy, "guard": self, "timed": timed, "sabotage": sabotage, "name": name,
             "Sabotage": Sabotage, "hook": hook,
         }  # fmt: skip
-        exec(compile(source, __file__, "exec"), names)  # noqa: S102 - constant source
+        exec(_light(given), names)  # noqa: S102 - constant source
         made: Hook = names["light"]  # type: ignore[assignment]
         return made
 
@@ -147,6 +148,12 @@ class _Aside:
 
     def __exit__(self, *exc: object) -> None:
         self._busy.now = self._before
+
+
+@functools.lru_cache
+def _light(arguments: int) -> CodeType:
+    """The code that defines a light hook of so many arguments."""
+    return compile(_LIGHT.format(names=", ".join(f"a{at}" for at in range(arguments))), __file__, "exec")
 
 
 def _arity(hook: Hook) -> int | None:

@@ -41,7 +41,7 @@ def rebind(pairs: Iterable[tuple[object, object]], imported: ModuleType | None =
     if waiting is not None:
         waiting += pairs
         return
-    by_id = {id(old): (old, new) for old, new in pairs}
+    by_id = _in_turn(pairs)
     if not by_id:
         return
     for module in _modules(imported):
@@ -52,6 +52,17 @@ def rebind(pairs: Iterable[tuple[object, object]], imported: ModuleType | None =
             pair = by_id.get(id(value))
             if pair is not None and value is pair[0]:
                 names[name] = pair[1]
+
+
+def _in_turn(pairs: Iterable[tuple[object, object]]) -> dict[int, tuple[object, object]]:
+    """What each object becomes once all pairs have been applied one after the other, by its id."""
+    by_id: dict[int, tuple[object, object]] = {}
+    for old, new in pairs:
+        for known, (first, before) in tuple(by_id.items()):
+            if before is old:
+                by_id[known] = (first, new)
+        by_id[id(old)] = (old, new)
+    return {known: (first, last) for known, (first, last) in by_id.items() if first is not last}
 
 
 def _modules(imported: ModuleType | None) -> Iterator[ModuleType]:

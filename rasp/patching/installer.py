@@ -93,8 +93,7 @@ class Installer:
             try:
                 entry.patches += apply(module, points)
             except MissingPoint as missing:
-                undo(entry.patches)
-                entry.patches.clear()
+                self._take_back(entry)
                 entry.state = "unsupported"
                 entry.reason = f"this version has no {missing}"
                 return
@@ -108,20 +107,22 @@ class Installer:
             before = self._guard.failures[hook]
             protected(module)
             if self._guard.failures[hook] > before:
-                undo(entry.patches)
-                entry.patches.clear()
+                self._take_back(entry)
                 entry.state, entry.reason = "failed", "patching it failed; see standard error"
 
         return guarded
+
+    def _take_back(self, entry: _Installed) -> None:
+        undo(entry.patches)
+        entry.patches.clear()
+        if entry.state == "installed" and entry.instrument.on_uninstall is not None:
+            entry.instrument.on_uninstall()
 
     def uninstall(self) -> None:
         """Restores every attribute that still is ours."""
         self._watch.stop()
         for entry in reversed(self._installed):
-            undo(entry.patches)
-            entry.patches.clear()
-            if entry.state == "installed" and entry.instrument.on_uninstall is not None:
-                entry.instrument.on_uninstall()
+            self._take_back(entry)
             entry.state = "removed"
 
     def statuses(self) -> list[InstrumentStatus]:

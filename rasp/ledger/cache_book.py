@@ -10,8 +10,8 @@ from types import FrameType
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
 from rasp.ledger.facts import Evidence, Fact, RawKey, ReleasedUnacquired, Reuse, SecondRelease
-from rasp.ledger.places import CallPath, lines_of
-from rasp.ledger.scopes import LOST, Occurrence, RequestScope
+from rasp.ledger.places import CallPath, same_path
+from rasp.ledger.scopes import LOST, PRESENTED, Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch
 from rasp.ledger.value import LiveValue
 from rasp.model import Action
@@ -52,7 +52,8 @@ class CacheBook:
         if match is None:
             return ()
         key = hash((event.holder.identity, event.name))
-        occur = self._desk.occur if scope is None or scope.recorded else self._desk.made
+        lean = scope is not None and not scope.recorded and scope.made & PRESENTED and match.live in scope.presented
+        occur = self._desk.made if lean else self._desk.occur  # of another value, it may be where that was seen first
         holder = event.holder
         acquired = occur(Action.ACQUIRE, holder.name, match, event.path, match.live, scope, holder.identity)
         slot = self._slots.get(key)
@@ -156,7 +157,7 @@ class CacheBook:
             trail=trail,
             scope=scope,
             evidence=Evidence.CERTAIN if certain else Evidence.IDEMPOTENT,
-            same_path=lines_of(first.path) == lines_of(again.path),
+            same_path=same_path(first.path, again.path),
         )
 
     def _take(

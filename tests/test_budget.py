@@ -11,6 +11,7 @@ from support.made_up import api_key
 from support.web import environ, serve
 
 import rasp
+from rasp.accepted import a_budget
 from rasp.ledger.budget import LARGE, LEAST, ROUTES, Budget, Sampler
 from rasp.ledger.scopes import RequestScope
 
@@ -279,3 +280,17 @@ class TestSample:
         for thread in threads:
             thread.join(60)
         assert len(found) + installed.runtime.door.sampler.passed == 40
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("200us", 200.0), (200, 200.0), ("10%", 0.1), (0.1, 0.1), ("0", 0.0), ("0us", 0.0), ("0%", 0.0)],
+)
+def test_a_budget_is_microseconds_or_a_share(given, value):
+    assert a_budget(given) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("given", ["100%", "150%", "0.5us", "-1", "nan", "us", True, None])
+def test_a_budget_that_could_be_taken_for_the_other_is_none(given):
+    with pytest.raises(ValueError):
+        a_budget(given)

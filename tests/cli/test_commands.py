@@ -171,7 +171,8 @@ class TestDoctor:
             (
                 {"RASP_OVERHEAD_BUDGET": "10%", "RASP_SAMPLE": "0.25", "RASP_MODE": "strict"},
                 [
-                    "overhead: 0.1 of a request's time; beyond it no stacks are walked, then no very large texts searched",
+                    "overhead: 0.1 of a request's time; beyond it no stacks are walked, "
+                    "then no very large texts searched",
                     "followed: every request, since mode strict does not heed sample = 0.25",
                 ],
             ),

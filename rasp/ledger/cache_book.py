@@ -64,7 +64,8 @@ class CacheBook:
                 self.dropped += 1
         else:
             slot.acquired = acquired
-            self._slots.move_to_end(key)
+            self._slots.pop(key, None)  # no move_to_end: another thread may have given it up
+            self._slots[key] = slot
         if scope is not None:
             scope.slots[key] = Share(acquired)
             if scope.made & LOST:

@@ -142,16 +142,16 @@ class LiveValues:
         now = self.clock()
         for kept in (answered, verified):
             while kept:
-                live = next(iter(kept), None)
-                if live is None or live.until > now:
-                    break
-                with self.lock:
-                    if kept.pop(live, self) is not self:
-                        if live.in_flight > 0:
-                            live.rank = Rank.PRESENTED
-                            self._kept[Rank.PRESENTED][live] = None
-                        else:
-                            self._forget(live)
+                with self.lock:  # for each by itself: other threads need not wait for all
+                    live = next(iter(kept), None)
+                    if live is None or live.until > now:
+                        break
+                    del kept[live]
+                    if live.in_flight > 0:
+                        live.rank = Rank.PRESENTED
+                        self._kept[Rank.PRESENTED][live] = None
+                    else:
+                        self._forget(live)
         with self.lock:  # else a value that another thread establishes now might never be due
             left = [next(iter(kept)).until for kept in (answered, verified) if kept]
             self.due = min(left, default=float("inf"))

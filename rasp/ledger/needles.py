@@ -108,8 +108,8 @@ class Needles:
                 for form in self._forms(live, value)
                 for chunk, at in chunks_of(form)
             ]
-            while len(self._found) >= _FOUND:
-                self._found.pop(next(iter(self._found), key), None)
+            for oldest in list(self._found)[: max(0, len(self._found) - _FOUND + 1)]:
+                self._found.pop(oldest, None)
             self._found[key] = known
             if not live.text:  # forgotten meanwhile
                 self._found.pop(key, None)

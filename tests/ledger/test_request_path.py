@@ -87,6 +87,41 @@ def test_a_container_made_by_two_threads_is_one():
     assert made[0] is mine is scope.slow
 
 
+def test_a_value_whose_names_another_thread_has_dropped_is_forgotten_all_the_same(ledger):
+    values, names = ledger.values, ledger.desk.slots
+    live = values.enter(KEY, Kind.BEARER, "header:authorization")
+    jti = api_key("jti")
+    names.learn_jti(jti, live)
+    digest = live.digests(64)[0]
+    assert names.match(digest, RequestScope("GET", {})) is None
+    names.learn_digest(digest, live)
+    matched = names.match(digest, None)
+    names._heads.clear()
+    del live.learnt[:]
+    live.learnt += [digest, digest]
+    values.leave(live, Rank.PRESENTED)
+    assert matched.live is live
+    assert (live.text, len(values), names._jtis, names._digests) == ("", 0, {}, {})
+
+
+def test_a_slot_that_was_given_up_meanwhile_is_known_again(ledger):
+    from rasp.ledger.events import CacheStored, Holder
+    from rasp.ledger.slots import SlotMatch
+
+    live = ledger.values.enter(KEY, Kind.BEARER, "header:authorization")
+    event = CacheStored(Holder("cache", 1), "name", (), None, SlotMatch(live, "digest", "name"))
+    ledger.cache.stored(event)
+    kept = ledger.cache._slots
+
+    class Racing(type(kept)):
+        def get(self, key):
+            return self.pop(key)
+
+    ledger.cache._slots = Racing(kept)
+    ledger.cache.stored(event)
+    assert len(ledger.cache._slots) == 1
+
+
 def app_of_all():
     """A caller's token that is read from elsewhere, verified, stored and logged; and his own key, twice released."""
     import jwt as pyjwt

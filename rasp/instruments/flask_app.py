@@ -115,6 +115,8 @@ def instrument(kit: Kit) -> Instrument:
         return replacement
 
     def dispatch(original: Any) -> Any:
+        flask = sys.modules["flask.app"].Flask
+
         def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
             scope = current.get()
             if scope is not None and scope.app is None and not scope.ended:
@@ -124,8 +126,10 @@ def instrument(kit: Kit) -> Instrument:
                 if scope.app is self:
                     # Without `*args`, which costs more than the rest, where the version of Flask gives none.
                     response = original(self, *args, **kwargs) if args or kwargs else original(self)
-                    if scope.direct and is_flasks(self, "full_dispatch_request"):
-                        answered(scope, response)
+                    if scope.direct:
+                        plain = self.__class__ is flask and "full_dispatch_request" not in self.__dict__
+                        if plain or is_flasks(self, "full_dispatch_request"):
+                            answered(scope, response)
                     return response
             return original(self, *args, **kwargs)
 

@@ -169,12 +169,8 @@ class CacheBook:
             return ()
         facts: list[Fact] = []
         for owner, acquired in tuple(slot.owners.items()):
-            if owner is scope:
-                del slot.owners[owner]
-            elif not owner.in_flight:
-                slot.owners.pop(owner, None)
-            else:
-                slot.owners.pop(owner, None)
+            mine = slot.owners.pop(owner, None) is not None  # else another thread that removes it was faster
+            if mine and owner is not scope and owner.in_flight:
                 owner.lost[key] = again
                 facts.append(Reuse(live=again.live, trail=(acquired, again), scope=scope, how="slot_taken"))
         return facts[:1]

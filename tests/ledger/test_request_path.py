@@ -122,6 +122,33 @@ def test_a_slot_that_was_given_up_meanwhile_is_known_again(ledger):
     assert len(ledger.cache._slots) == 1
 
 
+def test_of_two_that_remove_a_slot_at_once_one_takes_it(ledger):
+    from rasp.ledger.events import CacheRemoved, CacheStored, Holder
+    from rasp.ledger.slots import SlotMatch
+
+    live = ledger.values.enter(KEY, Kind.BEARER, "header:authorization")
+    holder, match = Holder("cache", 1), SlotMatch(live, "digest", "name")
+    scopes = [RequestScope("GET", {}), RequestScope("GET", {})]
+    for scope in scopes:
+        token = ledger.scopes.current.set(scope)
+        ledger.cache.stored(CacheStored(holder, "name", (), None, match))
+        ledger.scopes.current.reset(token)
+    [slot] = ledger.cache._slots.values()
+
+    class Racing(dict):
+        def items(self):
+            found = tuple(super().items())
+            self.clear()
+            return found
+
+    slot.owners = Racing(slot.owners)
+    token = ledger.scopes.current.set(scopes[0])
+    facts = ledger.cache.removed(CacheRemoved(holder, "name", True, False, False, (), match))
+    ledger.scopes.current.reset(token)
+    assert list(facts) == []
+    assert not scopes[1].has("lost")
+
+
 def app_of_all():
     """A caller's token that is read from elsewhere, verified, stored and logged; and his own key, twice released."""
     import jwt as pyjwt

@@ -71,7 +71,10 @@ def seconds(value: Any) -> float:
 def a_budget(value: Any) -> float:
     """Microseconds from 1 on, a share of the request's own time below."""
     if isinstance(value, str):
-        value = float(value[:-1]) / 100 if value.endswith("%") else float(value.removesuffix("us"))
+        share, given = value.endswith("%"), value
+        value = float(value[:-1]) / 100 if share else float(value.removesuffix("us"))
+        if (share and value >= 1) or (given.endswith("us") and 0 < value < 1):
+            raise ValueError  # it would be taken for the other
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e7:
         raise ValueError
     return float(value)

@@ -123,7 +123,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting(
             "overhead_budget",
             "What rasp may cost a request: beyond it no stacks are walked, then no very large texts searched.",
-            'microseconds (200, "200us"), or a share of the request\'s own time (0.1, "10%"); 0: no bound',
+            'microseconds (200, "200us"), or a share of its own time and 50us at least (0.1, "10%"); 0: no bound',
             a_budget,
             str,
         ),

@@ -7,9 +7,11 @@ import importlib
 import json
 import platform
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rasp.cli.commands import COMMANDS
+from rasp.cli.cost import bounds, left_out, told
 from rasp.cli.terminal import colours, paint, table
 from rasp.cli.version import version
 from rasp.config import load
@@ -49,6 +51,13 @@ def add(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument(
+        "--events",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="also says what the requests recorded in FILE miss: dropped, sampled out, or shed over budget",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from rasp import runtime
 
     config = load()
+    missed = left_out(args.events) if args.events else None
     already = runtime.active()
     try:
         installed = runtime.install(config)
@@ -65,9 +75,13 @@ def run(args: argparse.Namespace) -> int:
         if already is None:
             runtime.uninstall()
     if args.format == "json":
-        print(json.dumps(_as_json(statuses, config.mode), indent=2))
+        cost = {"overhead_budget": config.overhead_budget, "sample": config.sample}
+        records = {} if missed is None else {"records": asdict(missed)}
+        print(json.dumps({**_as_json(statuses, config.mode), **cost, **records}, indent=2))
     else:
-        print("\n".join(_as_text(statuses, config.mode)))
+        lines = _as_text(statuses, config.mode)
+        lines[2:2] = [*bounds(config), *([] if missed is None else [told(missed)])]
+        print("\n".join(lines))
     return 0
 
 

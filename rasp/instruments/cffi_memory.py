@@ -17,7 +17,7 @@ from rasp.instruments.native_identity import Identities
 from rasp.ledger.events import NativeAcquired, NativeReleasing, NativeUsed
 from rasp.ledger.facts import Evidence, Fact, SecondRelease
 from rasp.ledger.native_handles import Handle
-from rasp.ledger.places import lines_of
+from rasp.ledger.places import same_path
 from rasp.model import Verdict
 from rasp.patching.patches import PatchPoint, named_like
 
@@ -85,7 +85,7 @@ class MemoryHooks:
             if isinstance(fact, SecondRelease):
                 first, second = fact.trail[-2:]
                 fact.evidence = Evidence.IDEMPOTENT
-                fact.same_path = lines_of(first.path) == lines_of(second.path)
+                fact.same_path = same_path(first.path, second.path)
         return facts
 
     def read(self, function: str, cdata: Any) -> Verdict | None:

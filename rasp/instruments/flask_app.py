@@ -47,7 +47,8 @@ class AppHooks:
         if rule is not None:
             scope.mark.callable = app.view_functions.get(rule.endpoint, scope.mark.callable)
         if self._kit.door.sampler is not None:
-            self._kit.door.sample(scope, rule)
+            # A rule itself has no hash.
+            self._kit.door.sample(scope, None if rule is None else (rule.rule, rule.endpoint))
             if scope.unsampled:
                 return None
         if "HTTP_COOKIE" in environ:
@@ -76,6 +77,12 @@ class AppHooks:
 def call_is_flasks(call: Any) -> bool:
     """Whether ``__call__`` is Flask's own, which only goes on to ``wsgi_app``."""
     return getattr(call, "__module__", "") == "flask.app" and call.__name__ == "__call__"
+
+
+def is_flasks(app: Any, name: str) -> bool:
+    """Whether a method of an app is Flask's, so that nobody changes what it returns."""
+    cls, flask = app.__class__, sys.modules["flask.app"].Flask
+    return name not in app.__dict__ and (cls is flask or getattr(cls, name) is getattr(flask, name))
 
 
 def _nothing() -> None:
@@ -108,6 +115,8 @@ def instrument(kit: Kit) -> Instrument:
         return replacement
 
     def dispatch(original: Any) -> Any:
+        flask = sys.modules["flask.app"].Flask
+
         def full_dispatch_request(self: Any, *args: Any, **kwargs: Any) -> Any:
             scope = current.get()
             if scope is not None and scope.app is None and not scope.ended:
@@ -118,7 +127,9 @@ def instrument(kit: Kit) -> Instrument:
                     # Without `*args`, which costs more than the rest, where the version of Flask gives none.
                     response = original(self, *args, **kwargs) if args or kwargs else original(self)
                     if scope.direct:
-                        answered(scope, response)
+                        plain = self.__class__ is flask and "full_dispatch_request" not in self.__dict__
+                        if plain or is_flasks(self, "full_dispatch_request"):
+                            answered(scope, response)
                     return response
             return original(self, *args, **kwargs)
 
@@ -128,7 +139,9 @@ def instrument(kit: Kit) -> Instrument:
         def handle_exception(self: Any, *args: Any, **kwargs: Any) -> Any:
             response = original(self, *args, **kwargs)
             scope = current.get()
-            if scope is not None and scope.direct and scope.app is self:
+            # Without an app yet where the context could not be pushed, such as by a session that does not open.
+            direct = scope is not None and scope.direct and not scope.ended and scope.app in (None, self)
+            if direct and is_flasks(self, "handle_exception"):
                 answered(scope, response)
             return response
 

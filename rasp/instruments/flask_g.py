@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from rasp.instruments.kit import Kit, as_text, caller, obey
 from rasp.ledger.events import GRemoved, GStored
 from rasp.ledger.expectation import expects
-from rasp.ledger.g_book import HOLDER, Epoch
+from rasp.ledger.g_book import HOLDER, NAMES_PER_G, Epoch
 from rasp.ledger.scopes import PRESENTED, RequestMark
 from rasp.model import Action
 from rasp.patching.installer import Instrument
@@ -115,7 +115,8 @@ class GHooks:
         scope = self._current.get()
         if value.__class__ is str and scope is not None and not (scope.recorded or scope.ended):
             live = self.live.get(value)
-            if live is not None and scope.made & PRESENTED and live in scope.presented:
+            own = scope.presented if scope.made & PRESENTED and len(table.epochs) < NAMES_PER_G else ()
+            if live is not None and live in own:
                 acquired = self._made(Action.ACQUIRE, HOLDER, name, self._innermost(frame), live, scope)
                 table.epochs[name] = Epoch(live, acquired)  # the caller's own: there is nothing to judge
                 return None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LARGE = 8_192
 """Characters from which on a text is very large."""
+LEAST = 50e-6
+"""Seconds that a share of the request's time is worth at least: when it begins, a share of it is nothing."""
 ROUTES = 1_000
 """Routes that are told apart; further ones are sampled as one."""
 
@@ -29,8 +31,9 @@ class Budget:
 
     def __init__(
         self, microseconds: float | None, ratio: float | None, spent: Callable[[], float],
-        here: Callable[[], RequestScope | None],
+        here: Callable[[], RequestScope | None], clock: Callable[[], float] = perf_counter,
     ) -> None:  # fmt: skip
+        self._clock = clock
         self._limit = None if microseconds is None else microseconds / 1e6
         self._ratio = ratio
         self._spent = spent
@@ -51,7 +54,7 @@ class Budget:
             return False
         limit = self._limit
         if limit is None:
-            limit = (self._ratio or 0.0) * (perf_counter() - scope.mark.started)
+            limit = max(LEAST, (self._ratio or 0.0) * (self._clock() - scope.mark.started))
         if self._spent() <= limit * times:
             return False
         self.shed[work] += 1

@@ -10,8 +10,8 @@ from types import FrameType
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import CacheCleared, CacheRead, CacheRemoved, CacheStored, Holder
 from rasp.ledger.facts import Evidence, Fact, RawKey, ReleasedUnacquired, Reuse, SecondRelease
-from rasp.ledger.places import CallPath, lines_of
-from rasp.ledger.scopes import LOST, Occurrence, RequestScope
+from rasp.ledger.places import CallPath, same_path
+from rasp.ledger.scopes import LOST, PRESENTED, Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch
 from rasp.ledger.value import LiveValue
 from rasp.model import Action
@@ -52,7 +52,8 @@ class CacheBook:
         if match is None:
             return ()
         key = hash((event.holder.identity, event.name))
-        occur = self._desk.occur if scope is None or scope.recorded else self._desk.made
+        lean = scope is not None and not scope.recorded and scope.made & PRESENTED and match.live in scope.presented
+        occur = self._desk.made if lean else self._desk.occur  # of another value, it may be where that was seen first
         holder = event.holder
         acquired = occur(Action.ACQUIRE, holder.name, match, event.path, match.live, scope, holder.identity)
         slot = self._slots.get(key)
@@ -63,7 +64,8 @@ class CacheBook:
                 self.dropped += 1
         else:
             slot.acquired = acquired
-            self._slots.move_to_end(key)
+            self._slots.pop(key, None)  # no move_to_end: another thread may have given it up
+            self._slots[key] = slot
         if scope is not None:
             scope.slots[key] = Share(acquired)
             if scope.made & LOST:
@@ -156,7 +158,7 @@ class CacheBook:
             trail=trail,
             scope=scope,
             evidence=Evidence.CERTAIN if certain else Evidence.IDEMPOTENT,
-            same_path=lines_of(first.path) == lines_of(again.path),
+            same_path=same_path(first.path, again.path),
         )
 
     def _take(
@@ -167,12 +169,8 @@ class CacheBook:
             return ()
         facts: list[Fact] = []
         for owner, acquired in tuple(slot.owners.items()):
-            if owner is scope:
-                del slot.owners[owner]
-            elif not owner.in_flight:
-                slot.owners.pop(owner, None)
-            else:
-                slot.owners.pop(owner, None)
+            mine = slot.owners.pop(owner, None) is not None  # else another thread that removes it was faster
+            if mine and owner is not scope and owner.in_flight:
                 owner.lost[key] = again
                 facts.append(Reuse(live=again.live, trail=(acquired, again), scope=scope, how="slot_taken"))
         return facts[:1]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from rasp.ledger.facts import Fact, LeftOnError
 from rasp.ledger.native_handles import Handle
+from rasp.ledger.places import SHED
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.slots import SlotMatch
 from rasp.model import ActionTaken, RequestInfo
@@ -65,7 +66,7 @@ class ConsistencyBook:
         route, kept = _pattern(scope), self._kept
         for share in tuple(scope.slots.values()):
             acquired = share.acquired
-            if acquired is not None and _site(acquired, route) not in kept:
+            if acquired is not None and acquired.path is not SHED and _site(acquired, route) not in kept:
                 return True
         return False
 
@@ -77,7 +78,7 @@ class ConsistencyBook:
         facts: list[Fact] = []
         route = _route(scope)
         for kind, acquired, released in _acquired(scope, handles):
-            if failed and released is not None:
+            if (failed and released is not None) or acquired.path is SHED:
                 continue
             place = self._place(_key(route, kind, acquired))
             if place.settled or (released is not None and place.released is not None and place.left is None):

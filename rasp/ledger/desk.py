@@ -98,6 +98,8 @@ class Desk:
             if issued:
                 scope.issued.setdefault(live)
             return live
+        if scope.unsampled:
+            return live
         if len(scope.presented) + len(scope.issued) + len(scope.known) >= VALUES_PER_REQUEST:
             scope.dropped += 1
             return live
@@ -112,7 +114,7 @@ class Desk:
         live = self.values.enter(candidate.text, Kind(candidate.kind_word), candidate.source)
         if live is not None:
             if live in scope.presented or live in scope.issued or live in scope.known:
-                live.in_flight -= 1
+                self.values.unhold(live)
             scope.presented[live] = candidate.source
             if candidate.source.startswith(("query:", "route:")):
                 scope.in_url.add(live)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rasp.ledger.desk import Desk
 from rasp.ledger.events import GFound, GRemoved, GStored
 from rasp.ledger.facts import Evidence, Fact, Leak, SecondRelease
-from rasp.ledger.places import lines_of
+from rasp.ledger.places import same_path
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.value import LiveValue
 from rasp.model import Action
@@ -70,7 +70,7 @@ class GBook:
                 trail=(epoch.acquired, epoch.released, again),
                 scope=scope,
                 evidence=Evidence.CERTAIN if certain else Evidence.IDEMPOTENT,
-                same_path=lines_of(epoch.released.path) == lines_of(event.path),
+                same_path=same_path(epoch.released.path, event.path),
             ),
         )
 

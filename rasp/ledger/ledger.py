@@ -115,6 +115,8 @@ class Ledger:
             also: further texts that are this value whole.
             weak: whether it counts only if its shape or a verifier says so.
         """
+        if scope.ended or scope.unsampled:
+            return  # nobody would let go of it
         if not text or text in scope.excluded or text.startswith(self.config.public_prefixes):
             return
         known = self.values.get(text)
@@ -144,6 +146,8 @@ class Ledger:
         if live is None or live.source != source or live.kind is Kind.SINGLE_USE or live.short or scope.touched:
             return False
         with self.values.lock:
+            if not live.text:
+                return False  # forgotten just now: it enters anew
             live.in_flight += 1
         scope.arm(live, source)
         if scope.recorded:
@@ -152,7 +156,7 @@ class Ledger:
 
     def _presented(self, scope: RequestScope, live: LiveValue, source: str) -> None:
         if live in scope.presented:
-            live.in_flight -= 1
+            self.values.unhold(live)
             return
         scope.presented[live] = source
         if source.startswith(("header:", "cookie:")):
@@ -177,6 +181,7 @@ class Ledger:
         if scope.has("presented"):
             for live in tuple(scope.presented):
                 self.values.leave(live, Rank.PRESENTED)
+            scope.dropped += len(scope.presented)
             scope.presented.clear()
         if scope.has("candidates"):
             scope.candidates.clear()
@@ -200,7 +205,7 @@ class Ledger:
             return
         live = self.values.enter(text, Kind.SERVICE, source)
         if live is not None:
-            live.in_flight -= 1
+            self.values.unhold(live)
             self.values.raise_rank(live, Rank.SERVICE)
 
     def own_environment(self, environ: Mapping[str, str]) -> None:
@@ -225,7 +230,7 @@ class Ledger:
             return live
         live = self.values.enter(text, kind, "track")
         if live is not None:
-            live.in_flight -= 1
+            self.values.unhold(live)
             self.values.raise_rank(live, Rank.SERVICE)
         return live
 

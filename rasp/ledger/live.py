@@ -90,6 +90,11 @@ class LiveValues:
         if " " not in text:
             self.needles.enter(live, text)
 
+    def unhold(self, live: LiveValue) -> None:
+        """What ``enter`` counted once too often: the request holds it already, or no request does."""
+        with self.lock:
+            live.in_flight -= 1
+
     def leave(self, live: LiveValue, rank: Rank) -> None:
         """A request that presented a value ended; ``rank`` is what it established about it."""
         with self.lock:
@@ -137,18 +142,19 @@ class LiveValues:
         now = self.clock()
         for kept in (answered, verified):
             while kept:
-                live = next(iter(kept), None)
-                if live is None or live.until > now:
-                    break
-                with self.lock:
-                    if kept.pop(live, self) is not self:
-                        if live.in_flight > 0:
-                            live.rank = Rank.PRESENTED
-                            self._kept[Rank.PRESENTED][live] = None
-                        else:
-                            self._forget(live)
-        left = [next(iter(kept)).until for kept in (answered, verified) if kept]
-        self.due = min(left, default=float("inf"))
+                with self.lock:  # for each by itself: other threads need not wait for all
+                    live = next(iter(kept), None)
+                    if live is None or live.until > now:
+                        break
+                    del kept[live]
+                    if live.in_flight > 0:
+                        live.rank = Rank.PRESENTED
+                        self._kept[Rank.PRESENTED][live] = None
+                    else:
+                        self._forget(live)
+        with self.lock:  # else a value that another thread establishes now might never be due
+            left = [next(iter(kept)).until for kept in (answered, verified) if kept]
+            self.due = min(left, default=float("inf"))
 
     def clear(self) -> None:
         """Forgets everything but service values and what requests in flight still hold."""

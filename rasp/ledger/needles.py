@@ -108,9 +108,11 @@ class Needles:
                 for form in self._forms(live, value)
                 for chunk, at in chunks_of(form)
             ]
-            while len(self._found) >= _FOUND:
-                self._found.pop(next(iter(self._found), key), None)
+            for oldest in list(self._found)[: max(0, len(self._found) - _FOUND + 1)]:
+                self._found.pop(oldest, None)
             self._found[key] = known
+            if not live.text:  # forgotten meanwhile
+                self._found.pop(key, None)
         return known
 
     def _forms(self, live: LiveValue, value: str) -> list[Form]:
@@ -164,7 +166,8 @@ class Needles:
             elif isinstance(there, tuple) and live in there:
                 left = tuple(other for other in there if other is not live)
                 self._chunks[key] = left if len(left) > 1 else left[0]
-        self._found.pop((live, len(live.exact)), None)
+        for known in range(len(live.exact) + 1):  # it may have been found before it had all its texts
+            self._found.pop((live, known), None)
 
     def find_among(self, text: str, glow: Iterable[tuple[LiveValue, list[str], object]]) -> list[Hit]:
         """Values of a request that has just ended, in its server's access line: as they are, or quoted for a URL."""

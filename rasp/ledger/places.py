@@ -17,6 +17,16 @@ from rasp.ledger.syntax import SyntaxTrees
 from rasp.model import Location
 
 CallPath = tuple[tuple[CodeType, int], ...]
+
+
+class _Shed(tuple[tuple[CodeType, int], ...]):
+    """No other tuple is this one."""
+
+    __slots__ = ()
+
+
+SHED: CallPath = _Shed()
+"""The path of what nobody looked for: the request's budget was used up."""
 """App-code frames, innermost first, each as code object and instruction offset."""
 
 DEPTH = 64
@@ -113,7 +123,7 @@ class Places:
     def path(self, frame: FrameType | None) -> CallPath:
         """The call path from a frame outwards; empty where no app code is on the stack of the request scope."""
         if self.shed is not None and self.shed():
-            return ()
+            return SHED
         found: list[tuple[CodeType, int]] = []
         known, walls, dispatchers = self._known, self.walls, self.dispatchers
         for _ in range(DEPTH):
@@ -133,7 +143,7 @@ class Places:
     def innermost(self, frame: FrameType | None) -> CallPath:
         """The innermost app-code frame alone: enough to say where, not by which path."""
         if self.shed is not None and self.shed():
-            return ()
+            return SHED
         known, walls = self._known, self.walls
         for _ in range(DEPTH):
             if frame is None:
@@ -166,6 +176,11 @@ class Places:
         """The ``def`` line of a view, a key function, a WSGI app. ``method`` picks a class view's handler."""
         code = code_of(target, method)
         return None if code is None else self.location(code.co_filename, definition_line(code), code.co_name)
+
+
+def same_path(first: CallPath, again: CallPath) -> bool:
+    """Whether two releases stand on one call path; where one was not looked for, nothing speaks against it."""
+    return first is SHED or again is SHED or lines_of(first) == lines_of(again)
 
 
 def lines_of(path: CallPath) -> tuple[tuple[CodeType, int], ...]:

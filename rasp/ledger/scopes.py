@@ -114,8 +114,10 @@ class Lazy:
         if scope is None:
             return self
         made = self._make()
+        if scope.made & self._bit:  # another thread of the request was faster: what it has put in stays
+            return getattr(scope, self._name)
+        scope.made |= self._bit  # before the call: between the question and this, no other thread runs
         setattr(scope, self._name, made)
-        scope.made |= self._bit
         scope.touched = True
         return made
 
@@ -146,8 +148,9 @@ class RequestScope:
         plain: whether the framework said that the response is no stream, so that iterating it runs no code of the app.
         failed: whether an exception has left the app.
         redirected: what stood in the ``Location`` of the response.
-        unsampled: whether it is not followed, by the setting ``sample``.
-        direct: whether the framework's instrument tells of the response, and no wrapper of ``start_response``.
+        weighed: whether the setting ``sample`` was asked; ``unsampled``: whether it is not followed, by that.
+        direct: whether the framework's instrument may tell of the response, so that nobody need read it off the wire.
+        told: whether it did.
         recorded: whether all its events are kept, for somebody who wants its record; else only those that a finding
             can need.
     """
@@ -176,6 +179,8 @@ class RequestScope:
     recorded = False
     plain = False
     direct = False
+    told = False
+    weighed = False
     unsampled = False
     failed = False
     redirected: Collection[LiveValue] = ()

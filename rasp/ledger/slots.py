@@ -63,16 +63,18 @@ class SlotNames:
         if len(jti) >= JTI_LENGTH:
             live.jti = jti
             if len(self._jtis) >= BOUND:
-                self._drop_jti(next(iter(self._jtis)))
+                self._drop_jti(self._jtis.popitem(last=False)[0])
             self._jtis[jti] = live
             self._heads.setdefault(jti[:JTI_LENGTH], {})[jti] = None
 
     def _drop_jti(self, jti: str) -> None:
-        del self._jtis[jti]
-        same = self._heads[jti[:JTI_LENGTH]]
-        same.pop(jti, None)
-        if not same:
-            del self._heads[jti[:JTI_LENGTH]]
+        # Another thread may be at the same.
+        self._jtis.pop(jti, None)
+        same = self._heads.get(jti[:JTI_LENGTH])
+        if same is not None:
+            same.pop(jti, None)
+            if not same:
+                self._heads.pop(jti[:JTI_LENGTH], None)
 
     def learn_digest(self, digest: str, live: LiveValue) -> None:
         """A text that names a value: a run of hex digits seen with it, or what ``rasp.fingerprint`` gave out."""
@@ -146,10 +148,12 @@ class SlotNames:
         for at in range(len(name) - JTI_LENGTH + 1):
             if at and name[at - 1].isalnum():
                 continue
-            for jti in self._heads.get(name[at : at + JTI_LENGTH], ()):
+            for jti in tuple(self._heads.get(name[at : at + JTI_LENGTH], ())):
                 end = at + len(jti)
                 if name.startswith(jti, at) and not name[end : end + 1].isalnum():
-                    return SlotMatch(self._jtis[jti], "jti", name, jti)
+                    live = self._jtis.get(jti)
+                    if live is not None:
+                        return SlotMatch(live, "jti", name, jti)
         return None
 
     def forget(self, live: LiveValue) -> None:
@@ -159,7 +163,7 @@ class SlotNames:
         for digest in live.learnt:
             known = self._known(digest)
             if known is not None and known.live is live:
-                del self._digests[digest]
+                self._digests.pop(digest, None)
 
     def clear(self) -> None:
         """Forgets what it learnt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,10 @@ from rasp.sources.extract import Extractor
 LIMIT = 65_536
 """Bytes of a body that are searched; a longer one is not."""
 _CHUNKS = 64
+_EMPTY = (204, 304)
+"""Status of answers without a body, whatever the app gave."""
+_SENDING = ("__call__", "get_wsgi_response", "get_wsgi_headers", "get_app_iter", "iter_encoded")
+_CLASSES = 100
 _NOT_SEARCHED = frozenset({"content-type", "content-length", "date", "server", "vary", "set-cookie", "location"})
 
 
@@ -30,29 +35,52 @@ class Answers:
         self._ledger = pipeline.ledger
         self._values = pipeline.ledger.values
         self._extractor = extractor
+        self._usual: dict[type, bool] = {}
 
     def started(self, scope: RequestScope, status: str, headers: list[tuple[str, str]]) -> Verdict | None:
         """The app gave its status and headers."""
         code = status[:3]
+        scope.scan = None
         scope.status = int(code) if code.isdigit() else None
         return None if scope.unsampled else self._headers(scope, headers)
 
     def answered(self, scope: RequestScope, response: Any) -> None:
-        """A response that will be sent as it is: what ``started`` and ``sent`` would tell is read off it."""
-        scope.status = response.status_code
+        """A response that will be sent as it is: what ``started`` and ``sent`` would tell is read off it.
+
+        Of a class that sends otherwise than Werkzeug's nothing is told here.
+        """
+        usual = self._usual.get(response.__class__)
+        if usual is None:
+            usual = self._learn(response.__class__)
+        if not usual:
+            return
+        scope.told = True
+        scope.status = status = response.status_code
         scope.scan = None
         if scope.unsampled:
             return
         self._headers(scope, response.headers)
         body = response.response
-        scope.plain = body.__class__ is list or body.__class__ is tuple
+        scope.plain = (body.__class__ is list or body.__class__ is tuple) and not response.direct_passthrough
         scan: list[bytes] | None = scope.scan
-        if scope.plain and scan is not None:
+        if scan is None or not scope.plain:
+            return
+        if status < 200 or status in _EMPTY or scope.environ["REQUEST_METHOD"] == "HEAD":  # type: ignore[index]
+            scope.scan = None
+        elif len(body) == 1 and body[0].__class__ is bytes and len(body[0]) <= LIMIT:
+            scan.append(body[0])
+        else:
             for chunk in body:
-                if len(body) == 1 and len(chunk) <= LIMIT and chunk.__class__ is bytes:
-                    scan.append(chunk)
-                else:
-                    self.sent(scope, chunk)
+                self.sent(scope, chunk.encode() if isinstance(chunk, str) else chunk)
+
+    def _learn(self, response: type) -> bool:
+        """Whether a class of responses sends as Werkzeug's own does."""
+        base = sys.modules["werkzeug.wrappers.response"].Response
+        usual = all(getattr(response, name, None) is getattr(base, name) for name in _SENDING)
+        if len(self._usual) >= _CLASSES:
+            self._usual.clear()
+        self._usual[response] = usual
+        return usual
 
     def _headers(self, scope: RequestScope, headers: Iterable[tuple[str, str]]) -> Verdict | None:
         verdict: Verdict | None = None
@@ -68,7 +96,7 @@ class Answers:
                 self._set_cookie(scope, value)
             elif lowered == "location":
                 verdict = self._redirect(scope, value)
-            elif touched and len(value) >= 16 and lowered not in _NOT_SEARCHED:
+            elif len(value) >= 16 and lowered not in _NOT_SEARCHED and (touched or self._values.exact):
                 self._header(scope, lowered, value)
         return verdict
 

@@ -91,11 +91,19 @@ class Door:
             self._join(environ)
             return app(environ, start_response)
         scope.direct = True
+        note = self._note
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if not scope.told:
+                note(scope, status, headers)
+            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+
         current = self.current
         token = current.set(scope)
         try:
-            body = app(environ, start_response)
+            body = app(environ, start)
         except BaseException as error:
+            scope.scan = None  # it is not sent
             self.fail(scope, error)
             raise
         finally:
@@ -104,6 +112,8 @@ class Door:
             plain = PlainBody(body, iter(partial(self.end, scope), None))
             plain.rasp_door, plain.rasp_scope, plain.rasp_body = self, scope, body
             return plain
+        if scope.plain and scope.scan:
+            scope.scan = []  # another body than was told of
         wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
         return body if wrapped is None else wrapped
 
@@ -170,7 +180,10 @@ class Door:
 
     def sample(self, scope: RequestScope, route: object) -> None:
         """Lets go of a request that its route's share leaves out. A Flask app asks once it knows the route."""
-        if self.sampler is not None and not self.sampler.takes(route):
+        if self.sampler is None or scope.weighed:
+            return
+        scope.weighed = True
+        if not self.sampler.takes(route):
             self._ledger.pass_over(scope)
 
     def _record_input(self, scope: RequestScope, environ: dict[str, Any]) -> None:
@@ -190,7 +203,7 @@ class Door:
     def _sub_request(self, environ: dict[str, Any]) -> None:
         """A request the app makes to itself on its own thread belongs to the one it serves."""
         scope = self._ledger.scopes.serving()
-        if scope is not None:
+        if scope is not None and not scope.unsampled:
             self._extractor.read(scope, environ)
 
     def _over(self, scope: RequestScope) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from rasp.cli import config as config_command
 from rasp.cli.commands import COMMANDS
+from rasp.cli.cost import bounds, left_out, told
 from rasp.cli.main import main
+from rasp.config import load
 from rasp.rules.table import RULES
 
 FINDING = {
@@ -153,7 +155,58 @@ class TestDoctor:
         lines = done.stdout.splitlines()
         assert sys.executable in lines[0]
         assert lines[1].endswith(", mode observe")
-        assert lines[3].split() == ["instrument", "library", "version", "supported", "state", "reason"]
+        assert lines[2:4] == ["overhead: not bounded", "followed: every request"]
+        assert lines[5].split() == ["instrument", "library", "version", "supported", "state", "reason"]
+
+    @pytest.mark.parametrize(
+        ("variables", "lines"),
+        [
+            (
+                {"RASP_OVERHEAD_BUDGET": "200us", "RASP_SAMPLE": "0.25"},
+                [
+                    "overhead: 200 us a request; beyond it no stacks are walked, then no very large texts searched",
+                    "followed: 0.25 of each route's requests; native calls in all of them",
+                ],
+            ),
+            (
+                {"RASP_OVERHEAD_BUDGET": "10%", "RASP_SAMPLE": "0.25", "RASP_MODE": "strict"},
+                [
+                    "overhead: 0.1 of a request's time; beyond it no stacks are walked, "
+                    "then no very large texts searched",
+                    "followed: every request, since mode strict does not heed sample = 0.25",
+                ],
+            ),
+        ],
+    )
+    def test_says_what_rasp_may_cost(self, variables, lines):
+        assert bounds(load({}, environ=variables)) == lines
+
+    def test_says_what_the_records_miss(self, rasp):
+        lines = [json.dumps({"events": [], "dropped": dropped}) for dropped in (0, 3, 2)]
+        (rasp.folder / "events.jsonl").write_text("\n".join(lines) + "\n")
+        shown = json.loads(rasp("doctor", "--events", "events.jsonl", "--format", "json").stdout)
+        assert shown["records"] == {"requests": 3, "cut": 2, "dropped": 5}
+        assert (shown["overhead_budget"], shown["sample"]) == (0.0, 1.0)
+        found = left_out([str(rasp.folder / "events.jsonl")] * 2)
+        assert told(found) == "records: 6, of which 4 miss something; left out: 10"
+        assert told(left_out([])) == "records: none"
+
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [
+            (None, "'given' does not exist"),
+            ("{}\n", "given:1: no record"),
+            ("\nnot json\n", "given:2: no record"),
+            (json.dumps(FINDING), "given:1: no record"),
+            ('{"events": [], "dropped": -1}', "given:1: no record"),
+        ],
+    )
+    def test_names_what_is_no_events_file(self, rasp, text, named):
+        if text is not None:
+            (rasp.folder / "given").write_text(text)
+        done = rasp("doctor", "--events", "given")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert named in done.stderr
 
     def test_says_the_same_as_json(self, rasp):
         shown = json.loads(rasp("doctor", "--format", "json").stdout)

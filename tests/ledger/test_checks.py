@@ -152,4 +152,4 @@ def test_reads_of_requests_that_never_end_are_bounded(observe):
         scope.presented[live] = None
         scopes.append(scope)
         ledger.checks.read(scope, live)
-    assert len(ledger.checks._reads) <= BOUND + 1
+    assert len(ledger.checks.reads) <= BOUND + 1

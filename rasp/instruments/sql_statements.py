@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rasp.instruments.blobs import blanked
 from rasp.instruments.kit import Kit, as_text
 from rasp.instruments.sql_clauses import Reading, read
 from rasp.instruments.sql_text import Flavor
@@ -96,7 +97,7 @@ class SqlHooks:
         """Whether anything live stands in a statement: one search for all of it. No literal is without a quote."""
         if any(mark in text for mark in _QUOTES):
             texts = [*texts, text]
-        return bool(texts and self._stored.values.find("\n".join(texts)))
+        return bool(texts and self._stored.values.find(blanked("\n".join(texts))))
 
     def _exposed(self, holder: str, flavor: Flavor, text: str, given: Iterable[tuple[Place, object]]) -> Verdict | None:
         found = [(place, hit) for place, value in given for hit in self._stored.found(value)]

@@ -42,10 +42,12 @@ class LruHooks:
         if not takes or _names(code, function.__name__) or not self._kit.ledger.places.is_app(code.co_filename):
             return None
         holder, seen, kept = Holder(HOLDER, (HOLDER, next(self._numbers))), set[str](), self._kept
+        values = self._kit.ledger.values
 
         def call(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
-            obey(kept(holder, seen, args, kwargs))
+            if values.foreign:
+                obey(kept(holder, seen, args, kwargs))
             return result
 
         return named_like(function, call)

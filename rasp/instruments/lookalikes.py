@@ -13,7 +13,7 @@ from typing import Any
 class Builtin:
     """A function around one of C: ``call(original, args, kwargs)``. What it is asked for, the original answers."""
 
-    __slots__ = ("__wrapped__", "_call")
+    __slots__ = ("__weakref__", "__wrapped__", "_call")
 
     def __init__(self, original: Any, call: Callable[[Any, Any, Any], Any]) -> None:
         self.__wrapped__ = original

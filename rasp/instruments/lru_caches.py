@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from rasp.instruments.kit import Kit, as_text, obey
@@ -39,14 +39,15 @@ class LruHooks:
             return None
         code = function.__code__
         takes = code.co_argcount + code.co_kwonlyargcount or code.co_flags & 0x0C
-        recurses = function.__name__ in code.co_names or function.__name__ in code.co_freevars
-        if not takes or recurses or not self._kit.ledger.places.is_app(code.co_filename):
+        if not takes or _names(code, function.__name__) or not self._kit.ledger.places.is_app(code.co_filename):
             return None
         holder, seen, kept = Holder(HOLDER, (HOLDER, next(self._numbers))), set[str](), self._kept
+        values = self._kit.ledger.values
 
         def call(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
-            obey(kept(holder, seen, args, kwargs))
+            if values.foreign:
+                obey(kept(holder, seen, args, kwargs))
             return result
 
         return named_like(function, call)
@@ -101,10 +102,17 @@ def instrument(kit: Kit) -> Instrument:
         points=(PatchPoint("functools", "lru_cache", make),),
         unreachable=(
             "lru_cache imported by name before rasp was installed",
-            "cached functions that call themselves: one more frame a call would end them earlier",
+            "cached functions that call themselves by name: one more frame a call would end them earlier",
             "cached functions of an installed app package, decorated before the app object was made",
         ),
     )
+
+
+def _names(code: CodeType, name: str) -> bool:
+    """Whether a function's code names it, or what is made inside it does: a generator expression, a lambda."""
+    if name in code.co_names or name in code.co_freevars:
+        return True
+    return any(isinstance(made, CodeType) and _names(made, name) for made in code.co_consts)
 
 
 def dressed(cache: Any, function: Any) -> Any:

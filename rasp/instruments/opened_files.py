@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from types import FrameType, ModuleType
 from typing import Any
 
 from rasp.instruments.kit import Kit, obey
 from rasp.instruments.lookalikes import alike, one_for_all
-from rasp.instruments.stored import SHORTEST, Stored, is_regular, pickle_depth
+from rasp.instruments.stored import LEAVES, SHORTEST, Stored, is_regular, pickle_depth
+from rasp.ledger.budget import LARGE
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, loaded, named_like
@@ -24,6 +26,8 @@ HOLDER = "file"
 _THROUGH = frozenset({"pathlib", "tempfile", "codecs", "os"})
 """Modules of the standard library that open a file for their caller."""
 _FRAMES = 8
+SEARCHED = 262_144
+"""Characters of what one request writes to one file that are searched: copies of uploads and exports are larger."""
 
 
 class Files:
@@ -36,6 +40,7 @@ class Files:
         self._opened = kit.hook("file.open", self.opened)
         self._written = kit.hook("file.write", self.written)
         self._classes: dict[str, Any] = {}
+        self._lengths: weakref.WeakKeyDictionary[Any, tuple[object, int]] = weakref.WeakKeyDictionary()
 
     def open(self, wrapped: Any, args: Any, kwargs: Any) -> Any:
         """``open``."""
@@ -100,13 +105,29 @@ class Files:
         """Something is about to be written to a file."""
         if not isinstance(content, (str, bytes, bytearray, memoryview, list, tuple)):
             return None
-        hits = self._stored.found(content)
+        hits = self._stored.found(content) if self._within(file, content) else ()
         if not hits or self._pickling.get() or not is_regular(file) or _is_logging():
             return None
         name = file.name
         slot = os.path.basename(name) if isinstance(name, str) else None
         verdict: Verdict | None = self._stored.report(HOLDER, hits, slot=slot)
         return verdict
+
+    def _within(self, file: Any, content: Any) -> bool:
+        """Whether this request has not yet written to the file more than is searched."""
+        scope = self._stored.scope()
+        mark = None if scope is None else scope.mark
+        before, length = self._lengths.get(file, (None, 0))
+        if before is not mark:
+            length = 0
+        if length >= SEARCHED:
+            return False
+        size = _size(content)
+        # What belongs to no request may go on for as long as the process does: only large pieces count there.
+        if mark is not None or size >= LARGE:
+            self._lengths[file] = mark, length + size
+            self._stored.values.dropped += length + size > SEARCHED
+        return True
 
     def kept(self, shelf: Any, name: object, value: object) -> Verdict | None:
         """An entry is about to be stored in a shelf; one over a dictionary is in memory."""
@@ -115,6 +136,14 @@ class Files:
         hits = self._stored.found((name, value))
         verdict: Verdict | None = self._stored.report(HOLDER, hits) if hits else None
         return verdict
+
+
+def _size(content: Any) -> int:
+    if isinstance(content, memoryview):
+        return content.nbytes
+    if isinstance(content, (list, tuple)):
+        return sum(len(piece) for piece in content[:LEAVES] if isinstance(piece, (str, bytes)))
+    return len(content)
 
 
 def _is_logging() -> bool:

@@ -17,7 +17,7 @@ from rasp.instruments.printed import Printed, is_read
 from rasp.model import Verdict
 from rasp.patching.installer import Instrument
 from rasp.patching.local import Local
-from rasp.patching.patches import PatchPoint, named_like
+from rasp.patching.patches import Make, PatchPoint, named_like
 
 _FAULTHANDLER = "faulthandler: it writes from a signal handler in C, and only places"
 
@@ -179,9 +179,6 @@ def _excepthooks(kit: Kit, errors: PrintedErrors) -> Instrument:
     uncaught = kit.hook("excepthook.print", errors.uncaught)
 
     def in_process(original: Any) -> Any:
-        if original is not sys.__excepthook__:
-            return original
-
         def excepthook(kind: Any, value: Any, trace: Any) -> Any:
             verdict = uncaught(value, trace, None)
             if verdict is None or verdict.text is None:
@@ -192,9 +189,6 @@ def _excepthooks(kit: Kit, errors: PrintedErrors) -> Instrument:
         return named_like(original, excepthook)
 
     def in_thread(original: Any) -> Any:
-        if original is not sys.modules["threading"].__excepthook__:
-            return original
-
         def excepthook(args: Any) -> Any:
             name = args.thread.name if args.thread is not None else None
             verdict = uncaught(args.exc_value, args.exc_traceback, name)
@@ -209,9 +203,24 @@ def _excepthooks(kit: Kit, errors: PrintedErrors) -> Instrument:
         "excepthook",
         "python",
         ">=3.11",
-        (PatchPoint("sys", "excepthook", in_process), PatchPoint("threading", "excepthook", in_thread)),
+        (*_both("sys", in_process), *_both("threading", in_thread)),
         ("an excepthook of the app's own: its text is known to nobody else", _FAULTHANDLER),
     )
+
+
+def _both(module: str, make: Make) -> tuple[PatchPoint, PatchPoint]:
+    """A hook and its default under both names: many ask whether ``sys.excepthook is sys.__excepthook__``."""
+    made: list[tuple[Any, Any]] = []
+
+    def default(original: Any) -> Any:
+        if not made or made[0][0] is not original:
+            made[:] = [(original, make(original))]
+        return made[0][1]
+
+    def current(original: Any) -> Any:
+        return default(original) if original is sys.modules[module].__excepthook__ else original
+
+    return PatchPoint(module, "excepthook", current), PatchPoint(module, "__excepthook__", default)
 
 
 def _logging_errors(kit: Kit, errors: PrintedErrors) -> Instrument:

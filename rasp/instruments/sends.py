@@ -10,12 +10,12 @@ never touched.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any, NamedTuple
 
+from rasp.instruments.blobs import blanked
 from rasp.instruments.kit import Kit, obey
 from rasp.ledger.events import Sent
 from rasp.ledger.hosts import LLM_HOSTS, Hosts, Target
@@ -26,8 +26,6 @@ from rasp.patching.patches import Make, named_like
 
 BODY_LIMIT = 65_536
 """Characters of a body that are searched."""
-_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{16384,}")
-"""An image or a file in base64: no credential is that long, and to search it takes its time."""
 FREE = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 """Methods for which no LLM provider asks money; a web socket is opened with GET."""
 _RUNNERS = frozenset({"threading", "concurrent", "asyncio", "gevent", "runpy"})
@@ -70,7 +68,7 @@ class Sends:
         values, target = self._values, out.target
         in_url = values.find(out.url.partition("#")[0])
         headers = [(text_of(name).lower(), text_of(value)) for name, value in out.headers]
-        body = _BLOB.sub(" ", text_of(out.body))
+        body = blanked(text_of(out.body))
         if isinstance(out.body, (str, bytes, bytearray)) and len(out.body) > BODY_LIMIT:
             values.dropped += 1
         hits = values.find("\n".join([*[value for _, value in headers], body]))

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rasp.instruments.blobs import blanked
 from rasp.instruments.kit import Kit, as_text
 from rasp.instruments.sql_clauses import Reading, read
 from rasp.instruments.sql_text import Flavor
 from rasp.instruments.stored import SHORTEST, Stored, leaves, statement_depth
 from rasp.ledger.hits import Hit
+from rasp.ledger.needles import SCAN_LIMIT
 from rasp.ledger.scopes import RequestScope
 from rasp.model import Action, Verdict
 
@@ -96,7 +98,7 @@ class SqlHooks:
         """Whether anything live stands in a statement: one search for all of it. No literal is without a quote."""
         if any(mark in text for mark in _QUOTES):
             texts = [*texts, text]
-        return bool(texts and self._stored.values.find("\n".join(texts)))
+        return bool(texts and self._stored.values.find(blanked("\n".join(texts)[: SCAN_LIMIT + 1])))
 
     def _exposed(self, holder: str, flavor: Flavor, text: str, given: Iterable[tuple[Place, object]]) -> Verdict | None:
         found = [(place, hit) for place, value in given for hit in self._stored.found(value)]

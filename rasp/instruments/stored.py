@@ -15,8 +15,10 @@ from itertools import islice
 from types import BuiltinFunctionType, FrameType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from rasp.instruments.blobs import blanked
 from rasp.instruments.caches import cache_depth
 from rasp.instruments.kit import Kit, as_text
+from rasp.ledger.budget import LARGE
 from rasp.ledger.cache_book import SESSION_LIBRARIES
 from rasp.ledger.events import Exposed
 from rasp.ledger.hits import Hit
@@ -29,6 +31,8 @@ LEAVES = 1_000
 """Texts of one object that are looked at."""
 LONGEST = 65_536
 """Characters of one text that are searched."""
+TOGETHER = 4 * LONGEST
+"""Characters of all texts of one object that are searched."""
 SHORTEST = 8
 """Characters of a text that may hold a credential."""
 _PRESENTED = frozenset({"header", "cookie", "query", "form", "json", "route"})
@@ -68,13 +72,22 @@ class Stored:
     def hits(self, content: object) -> list[Hit]:
         """All places of presented credentials in a text or object."""
         if isinstance(content, str):
-            hits = self.values.find(content, LONGEST)
+            hits = self._search(content)
         else:
-            hits = [hit for text in leaves(content) for hit in self.values.find(text, LONGEST)]
+            hits, left = [], TOGETHER
+            for text in leaves(content):
+                hits += self._search(text)
+                left -= min(len(text), LONGEST)
+                if left <= 0:
+                    self.values.dropped += 1
+                    break
         if not hits:
             return hits
         scope = self.scope()
         return [hit for hit in hits if is_presented(hit.live, scope)]
+
+    def _search(self, text: str) -> list[Hit]:
+        return self.values.find(text if len(text) < LARGE else blanked(text[: LONGEST + 1]), LONGEST)
 
     def report(self, holder: str, hits: Sequence[Hit], *, noted: bool = False, slot: str | None = None) -> Any:
         """They are stored in the clear; by a session library, as it must: a note."""

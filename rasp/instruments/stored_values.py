@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from rasp.instruments.blobs import blanked
 from rasp.instruments.kit import Kit, as_text
 from rasp.instruments.stores import SHORTEST, keeps_its_own
 from rasp.ledger.events import Exposed, Holder
@@ -53,7 +54,7 @@ class StoredValues:
         if len(text) < SHORTEST:
             return None
         scope = self._scopes.here()
-        hits = [hit for hit in self._values.find(text) if presented(hit.live, scope)]
+        hits = [hit for hit in self._values.find(blanked(text)) if presented(hit.live, scope)]
         if not hits:
             return None
         frame = sys._getframe(1)

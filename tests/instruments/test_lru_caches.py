@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import inspect
 import pickle
 import sys
+from types import FunctionType
 
 import pytest
 from contract import KEY, InstrumentContract, Subject, flask_app, states
@@ -172,11 +174,27 @@ def test_a_function_that_calls_itself_recurses_as_deep_as_ever(install_rasp):
     def depth(left):
         return depth(left - 1) + 1 if left else 0
 
+    @functools.cache
+    def longest(left):
+        return max(longest(shorter) for shorter in range(left - 1, left)) + 1 if left else 0
+
+    @functools.cache
+    def once(left):
+        return max([longest(left)])
+
     assert depth.__wrapped__.__name__ == "depth"
     frame, used = sys._getframe(), 0
     while frame is not None:
         frame, used = frame.f_back, used + 1
     assert depth((sys.getrecursionlimit() - used) // 2 - 20) > 100
+    for function in (depth, longest):
+        assert called_by(function) == function.__name__
+    assert called_by(once) != "once"
+
+
+def called_by(cached):
+    """The function that the cache calls."""
+    return next(part for part in gc.get_referents(cached) if isinstance(part, FunctionType)).__code__.co_name
 
 
 def test_a_function_that_raises_makes_no_entry(install_rasp):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import codecs
 import copy
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+import weakref
 from pathlib import Path
 from unittest import mock
 
@@ -210,6 +212,7 @@ def test_open_is_one_function_that_binds_to_nothing(install_rasp, tmp_path):
     assert looks() == bare
     assert inspect.isbuiltin(open)
     assert pickle.loads(pickle.dumps(open)) is open
+    assert weakref.ref(open)() is open
 
     class Holder:
         opener = open
@@ -323,6 +326,51 @@ def test_a_file_that_was_opened_at_start_is_seen(observe, tmp_path):
             audit.write(f"{key} was here\n")
 
         assert served(observe, view) == [("raw-token-stored", "warning", "file", "view")]
+
+
+class Searches:
+    """Counts the characters that were searched."""
+
+    def __init__(self, installed, monkeypatch):
+        self.length = 0
+        values = installed.runtime.ledger.values
+        find = values.find
+
+        def counting(text, *limit):
+            self.length += len(text)
+            return find(text, *limit)
+
+        monkeypatch.setattr(values, "find", counting)
+
+
+@pytest.mark.parametrize("piece", [1_000, 50_000])
+def test_a_large_copy_is_searched_to_a_bound_in_each_request(observe, tmp_path, monkeypatch, piece):
+    searches = Searches(observe, monkeypatch)
+    with open(tmp_path / "copy", "wb") as copied:
+
+        def copies(key):
+            before = searches.length
+            for _ in range(2_000_000 // piece):
+                copied.write(b"ab, " * (piece // 4))
+            copied.write(key.encode())
+            assert searches.length - before < 350_000
+
+        def names(key):
+            copied.write(key.encode())
+
+        assert served(observe, copies) == []
+        assert observe.runtime.ledger.values.dropped == 1
+        assert served(observe, names) == [("raw-token-stored", "warning", "file", "names")]
+
+
+def test_a_file_in_base64_is_passed_over_and_what_follows_it_is_found(observe, tmp_path):
+    image = base64.b64encode(bytes(range(256)) * 100).decode().rstrip("=")
+
+    def view(key):
+        with open(tmp_path / "f", "w") as file:
+            file.write(f"{image} {key}")
+
+    assert served(observe, view) == [("raw-token-stored", "warning", "file", "view")]
 
 
 def test_a_log_into_an_opened_file_is_a_log(observe, tmp_path):

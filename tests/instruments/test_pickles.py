@@ -117,6 +117,25 @@ def test_what_knows_itself_is_walked_to_an_end(observe, tmp_path):
     assert served(observe, view) == [("warning", "pickle")]
 
 
+def test_of_many_long_texts_as_much_is_searched_as_of_one(observe, tmp_path, monkeypatch):
+    values = observe.runtime.ledger.values
+    lengths, find = [], values.find
+
+    def finding(text, *limit):
+        lengths.append(len(text))
+        return find(text, *limit)
+
+    monkeypatch.setattr(values, "find", finding)
+
+    def view(key):
+        with gzip.open(tmp_path / "f", "wb") as file:
+            pickle.dump([key, *["ab " * 20_000] * 100], file)
+
+    assert served(observe, view) == []
+    assert 0 < sum(lengths) <= 400_000
+    assert values.dropped == 1
+
+
 def test_memory_is_no_file(observe):
     def view(key):
         pickle.dump({"key": key}, io.BytesIO())

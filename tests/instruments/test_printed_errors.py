@@ -445,6 +445,32 @@ def test_an_exception_that_ends_the_process_shows_a_service_key(scripts):
     assert ran.judged() == [("raw-token-logged", 5)]
 
 
+def test_the_default_excepthook_is_known_as_such(install_rasp, monkeypatch):
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.__excepthook__)
+    bare = sys.__excepthook__, threading.__excepthook__
+    installed = install_rasp()
+    assert installed.state("excepthook")[0] == "installed"
+    for module in (sys, threading):
+        assert module.excepthook is module.__excepthook__
+    assert sys.excepthook is not bare[0]
+    rasp.uninstall()
+    assert (sys.__excepthook__, threading.__excepthook__) == (sys.excepthook, threading.excepthook) == bare
+
+
+def test_an_excepthook_of_the_apps_own_may_call_the_default_one(install_rasp, monkeypatch):
+    def own(*error):
+        sys.__excepthook__(*error)
+
+    monkeypatch.setattr(sys, "excepthook", own)
+    bare = sys.__excepthook__
+    install_rasp()
+    assert sys.excepthook is own
+    assert sys.__excepthook__ is not bare
+    rasp.uninstall()
+    assert sys.__excepthook__ is bare
+
+
 def test_an_excepthook_of_the_apps_own_is_left_alone(scripts):
     before = "sys.excepthook = lambda kind, error, trace: print('ended by', kind.__name__)"
     ran = scripts.under_rasp(PROCESS.format(before=before), SERVICE_API_KEY=KEY)

@@ -139,7 +139,7 @@ def test_each_rule_severity_and_holder_has_a_key_of_its_own(scope, tmp_path):
 
 
 def test_strict_raises_the_rules_own_exception_unless_it_is_a_note(install_rasp):
-    installed = install_rasp(mode="strict")
+    installed = install_rasp(mode="strict", rules={})
     for graded in GRADED:
         verdict = installed.runtime.pipeline.respond([graded.fact(None, PATH)])
         if graded.severity == "note":

@@ -28,7 +28,6 @@ class Queues:
     def __init__(self, kit: Kit, holder: str) -> None:
         self._holder = holder
         self._stored = kit.shared(Stored)
-        self._quiet = kit.shared(cache_depth)
         self._inside = ContextVar(f"rasp.{holder}", default=False)
         self._sent = kit.hook(f"{holder}.send", self.sent)
 
@@ -38,9 +37,9 @@ class Queues:
         verdict: Verdict | None = self._stored.report(self._holder, hits) if hits else None
         return verdict
 
-    def method(self, pick: Callable[[Any, Any], object], runs: Callable[[Any], bool] = lambda queue: False) -> Make:
-        """The wrapper of a method; ``runs`` says whether it also runs the task, whose own calls are the app's."""
-        sent, inside, caches = self._sent, self._inside, self._quiet
+    def method(self, pick: Callable[[Any, Any], object]) -> Make:
+        """The wrapper of a method. What a queue writes as values the stores' instruments leave to this one."""
+        sent, inside = self._sent, self._inside
 
         def make(original: Any) -> Any:
             def send(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -48,11 +47,9 @@ class Queues:
                     return original(self, *args, **kwargs)
                 obey(sent(pick(args, kwargs)))
                 inside.set(True)
-                quiet = caches.enter(caches.inside() or not runs(self))
                 try:
                     return original(self, *args, **kwargs)
                 finally:
-                    caches.leave(quiet)
                     inside.set(False)
 
             return named_like(original, send)
@@ -79,10 +76,6 @@ def _job(args: Any, kwargs: Any) -> object:
     return (getattr(job, "_args", None), getattr(job, "_kwargs", None))
 
 
-def _runs(queue: Any) -> bool:
-    return not getattr(queue, "_is_async", True)
-
-
 def instruments(kit: Kit) -> list[Instrument]:
     """The instruments of Celery and RQ."""
     celery, rq = Queues(kit, "celery"), Queues(kit, "rq")
@@ -100,7 +93,7 @@ def instruments(kit: Kit) -> list[Instrument]:
             library="rq",
             supported=">=1.10,<4",
             points=tuple(
-                PatchPoint("rq.queue", f"Queue.{name}", rq.method(pick, _runs), optional=name == "enqueue_many")
+                PatchPoint("rq.queue", f"Queue.{name}", rq.method(pick), optional=name == "enqueue_many")
                 for name, pick in picks.items()
             ),
             unreachable=("results and meta data that a worker keeps",),

@@ -212,7 +212,7 @@ def test_between_tests_it_may_be_told_again(install_rasp):
         installed.runtime.ledger.clear()
     assert len(installed.findings) + len(installed.memory.recounts) >= 1
     assert installed.runtime.ledger.checks._told == {}
-    assert installed.runtime.ledger.checks._reads == {}
+    assert installed.runtime.ledger.checks.reads == {}
 
 
 @pytest.mark.parametrize("name", ["pbkdf2", "scrypt"])

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from rasp.instruments.caches import cache_depth
 from rasp.instruments.key_material import argument
 from rasp.instruments.kit import Kit, obey
 from rasp.instruments.stored import Stored

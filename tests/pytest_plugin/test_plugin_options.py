@@ -99,7 +99,7 @@ def test_named_with_p_beside_the_entry_point(project):
 
 def test_an_app_that_a_conftest_imports_is_followed(project):
     project.pytester.makeconftest(
-        "import flask, logging\nHANDLE = logging.Logger.handle\nWSGI = flask.Flask.wsgi_app\n"
+        "import flask, logging\nHANDLE = logging.Handler.handle\nWSGI = flask.Flask.wsgi_app\n"
     )
     project.pytester.makepyfile(
         test_early="from conftest import *\n"

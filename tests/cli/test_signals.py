@@ -33,9 +33,12 @@ def ended(*_):
     os._exit(0)
 signal.signal(signal.SIGINT, interrupted)
 signal.signal(signal.SIGTERM, ended)
+woken, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)  # and no pause(), which a signal just before it does not end
 os.write({writer}, b"ready\\n")
 while True:
-    signal.pause()
+    os.read(woken, 1)
 """
 
 SPAWN_ON_TERMINAL = """\
@@ -68,8 +71,8 @@ def test_a_command_that_a_signal_ends_gives_128_and_its_number(started, number):
 
 def test_a_command_that_handles_a_signal_gives_its_own_status_and_leaves_nothing_behind(started, rasp):
     code = (
-        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9));"
-        "print('ready', flush=True); signal.pause()"
+        "import select, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9));"
+        "print('ready', flush=True); [select.select([], [], [], 0.05) for _ in iter(int, 1)]"
     )
     process = started("run", "--", sys.executable, "-c", code, TMPDIR=str(rasp.folder))
     assert process.stdout.readline() == "ready\n"

@@ -18,6 +18,9 @@ from support.web import call
 from verifier_contract import LOUD, VerifierContract, log_to_memory
 from werkzeug.security import check_password_hash, generate_password_hash
 
+# Flask-Login 0.6.3 itself, from Python 3.12 on.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+
 TOKEN = made_up_jwt()
 PASSWORD = "correct-Horse-7-battery"
 

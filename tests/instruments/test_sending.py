@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 
 import pytest
 from contract import KEY, flask_app
@@ -309,17 +311,17 @@ def test_a_granted_token_presented_by_its_caller_and_sent_for_it_is_linked(insta
     assert [found.rule for found in installed.findings] == ["cross-request-leak"]
 
 
-def test_a_granted_token_in_a_log_is_found(install_rasp, server, caplog):
-    import logging
-
+def test_a_granted_token_in_a_log_is_found(install_rasp, server):
     installed = install_rasp()
+    log = logging.Logger("granted")
+    log.addHandler(logging.StreamHandler(io.StringIO()))
     server.says("/token", {"access_token": text("granted", 40), "token_type": "Bearer"})
 
     def act(key):
         from requests import post
 
         token = post(f"{server.url}/token", timeout=10).json()["access_token"]
-        logging.getLogger("app").warning("granted %s", token)
+        log.warning("granted %s", token)
         return 200
 
     assert judged(installed, act) == [("raw-token-logged", "error")]

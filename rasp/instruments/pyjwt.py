@@ -86,12 +86,13 @@ class JwtHooks:
         return self._kit.pipeline.handle(Issued(token, HOLDER, self._kit.here(caller(3)), "issued:pyjwt"))
 
     def _own_key(self, key: Any) -> None:
-        self._latest = key
         text = as_text(key)
         if text is None:
             return
         if "-----BEGIN" not in text:
             self._kit.ledger.own(text, "key:pyjwt")
+            if self._live(text) is not None:  # nothing raw is kept that is not followed
+                self._latest = key
         elif hash(text) not in self._seen and len(self._seen) < 1000:
             self._seen.add(hash(text))
             for line in secret_lines(text):

@@ -79,6 +79,17 @@ def is_not_final(handler: Hashable) -> bool:
     return any(cls.__name__ in _NOT_FINAL or cls.__module__.startswith(_JUDGED_ELSEWHERE) for cls in mro)
 
 
+@functools.lru_cache(maxsize=256)
+def writes_what_it_formats(handler: Hashable) -> bool:
+    """Whether a class writes to a stream as ``logging`` itself does: without a call of ``format``, it wrote nothing.
+
+    A ``FileHandler`` of mode ``w`` that ``dictConfig`` or ``logging.shutdown`` has closed is called, and stays silent.
+    """
+    kind = cast("type[Any]", handler)
+    own = issubclass(kind, sys.modules["logging"].StreamHandler)
+    return own and kind.emit.__module__ in {"logging", "logging.handlers"}
+
+
 def is_copy_for_tests(handler: Any, name: str) -> bool:
     """Whether a handler is one that pytest adds, of an app that has its own: those settle what is written."""
     if not _is_pytests(handler):

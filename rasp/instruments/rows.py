@@ -8,7 +8,7 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("flask.g", "flask_g", ("flask.ctx",)),
     ("flask.sessions", "flask_sessions", ("flask.sessions",)),
     ("werkzeug.forms", "werkzeug_forms", ("werkzeug.formparser",)),
-    ("werkzeug.reads", "werkzeug_reads", ("werkzeug.datastructures.headers", "werkzeug.datastructures.structures")),
+    ("werkzeug.reads", "werkzeug_reads", ("werkzeug.datastructures",)),
     ("gunicorn", "servers", ("gunicorn.app.base",)),
     ("wsgiref", "servers", ("wsgiref.handlers",)),
     ("waitress", "servers", ("waitress.server",)),

@@ -25,6 +25,7 @@ from rasp.instruments.logging_wrappers import (
     compiled,
     is_copy_for_tests,
     is_not_final,
+    writes_what_it_formats,
 )
 from rasp.ledger.events import Exposed
 from rasp.ledger.hits import Hit
@@ -194,7 +195,7 @@ class LoggingHooks:
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
-        if handler.__class__ in self._silent:
+        if handler.__class__ in self._silent or writes_what_it_formats(handler.__class__):
             return
         text = record.getMessage()
         hits = self._values.find(text)

@@ -45,11 +45,11 @@ def instrument(kit: Kit) -> Instrument:
     return Instrument(
         name="werkzeug.reads",
         library="werkzeug",
-        supported=">=2.3,<4",
+        supported=">=2.2,<4",
         points=(
-            PatchPoint("werkzeug.datastructures.headers", "EnvironHeaders.__getitem__", reading_itself),
-            PatchPoint("werkzeug.datastructures.headers", "EnvironHeaders._get_key", reading, optional=True),
-            PatchPoint("werkzeug.datastructures.structures", "MultiDict.__getitem__", reading),
+            PatchPoint("werkzeug.datastructures", "EnvironHeaders.__getitem__", reading_itself),
+            PatchPoint("werkzeug.datastructures", "EnvironHeaders._get_key", reading, optional=True),
+            PatchPoint("werkzeug.datastructures", "MultiDict.__getitem__", reading),
         ),
         unreachable=("credentials read by iterating over headers or members, by getlist, or from environ itself",),
     )

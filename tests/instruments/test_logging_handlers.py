@@ -478,3 +478,12 @@ def test_many_threads_log_and_each_line_is_its_own(install_rasp):
     lines = stream.getvalue().splitlines()
     assert sorted(lines) == sorted(f"key {key}" for key in keys for _ in range(20))
     assert installed.judged() == [("raw-token-logged", "error", "view")]
+
+
+def test_a_closed_file_handler_writes_nothing_and_is_not_judged(install_rasp, tmp_path):
+    installed = install_rasp()
+    closed = logging.FileHandler(tmp_path / "app.log", mode="w")
+    closed.close()
+    logs(logger(closed))
+    assert (tmp_path / "app.log").read_text() == ""
+    assert installed.findings == []

@@ -77,7 +77,7 @@ class Runtime:
         busy = self.guard.busy
         budget = Budget(limit if limit >= 1 else None, limit, lambda: busy.spent, self.ledger.scopes.here)
         self.ledger.places.shed, self.ledger.values.needles.shed = budget.stacks, budget.scans
-        self.guard.measured = True
+        self.guard.measure()
         return budget
 
     def _reporters(self) -> list[Reporter]:
@@ -122,7 +122,7 @@ class Runtime:
 
     def _measure(self, module: ModuleType) -> None:
         """The app exports metrics: rasp's own time is one."""
-        self.guard.measured = True
+        self.guard.measure()
         self.ledger.desk.recording = True
 
     def stop(self) -> None:
@@ -200,6 +200,7 @@ class Runtime:
         """In a forked child: another instance, no threads, no locks held."""
         self.counting.after_fork()
         self.assembly.instance = self.counting.instance
+        self.guard.after_fork()
         self.ledger.after_fork()
         self.recorder.after_fork()
 

@@ -28,6 +28,8 @@ _CLASSES = {
 }
 _NAMES = {"SimpleCache": "cachelib.simple", "FileSystemCache": "cachelib.file", "NullCache": "cachelib.null"}
 
+_LEAVES = frozenset({"get", "set", "delete", "has", "clear"})
+"""Methods of ``SimpleCache`` that work on its dict alone."""
 REMEMBERED = 1_000
 
 
@@ -72,7 +74,9 @@ def instrument(kit: Kit) -> Instrument:
         PatchPoint(
             module,
             f"{name}.{method}",
-            hooks.method(method, look_first=lies_about_deletes),
+            hooks.leaf(method)
+            if name == "SimpleCache" and method in _LEAVES
+            else hooks.method(method, look_first=lies_about_deletes),
             own_only=name != "BaseCache",
         )
         for module, names in _CLASSES.items()

@@ -60,7 +60,8 @@ class CacheHooks:
 
     def __init__(self, kit: Kit, name: str, holder: Callable[[Any], Holder]) -> None:
         self._kit = kit
-        self._here = kit.ledger.scopes.here
+        self._here, self._current = kit.ledger.scopes.here, kit.ledger.scopes.current
+        self._known = kit.ledger.desk.slots.known
         self._establish = kit.ledger.desk.establish
         self._innermost = kit.ledger.places.innermost
         self._book = kit.ledger.cache
@@ -73,40 +74,58 @@ class CacheHooks:
         self._looked = kit.hook(f"{name}.look", self.looked)
 
     def stored(self, cache: Any, names: Iterable[Any]) -> Any:
-        """Entries were stored; the first verdict that raises counts. A cache that keeps nothing stores nothing."""
-        holder = self._holder(cache)
-        if holder.name == "cachelib.null":
-            return None
-        scope = self._here()
+        """Entries were stored; the first verdict that raises counts."""
         for name in names:
-            text = name if name.__class__ is str else as_text(name)
-            match = self._book.match(text, scope) if text is not None else None
-            if match is None:
-                continue
-            frame = _getframe(3)
-            event = _new(CacheStored, (holder, text, self._innermost(frame), frame, match))
-            verdict = self._kit.pipeline.handle(event)
+            verdict = self.stored_one(cache, name)
             if verdict is not None:
                 return verdict
         return None
 
+    def stored_one(self, cache: Any, name: Any) -> Any:
+        """An entry was stored. A cache that keeps nothing stores nothing."""
+        text = name if name.__class__ is str else as_text(name)
+        if text is None:
+            return None
+        match = self._known(text)
+        if match is None:
+            match = self._book.match(text, self._here())
+            if match is None:
+                return None
+        holder = self._holder(cache)
+        if holder.name == "cachelib.null":
+            return None
+        frame = _getframe(4)
+        event = _new(CacheStored, (holder, text, self._innermost(frame), frame, match))
+        facts = self._book.stored(event)
+        return self._kit.pipeline.respond(facts, event) if facts else None
+
     def read(self, cache: Any, found: Iterable[tuple[Any, bool]]) -> Any:
         """Entries were looked up."""
-        scope = self._here()
         for name, hit in found:
-            text = name if name.__class__ is str else as_text(name)
-            match = self._book.match(text, scope, hit=hit) if text is not None else None
-            if match is None:
-                continue
-            if scope is not None and hit and match.by != "value" and not (scope.recorded or scope.made & LOST):
-                if not (scope.made & VERIFIED and match.live in scope.verified):
-                    self._establish(scope, match.live)
-                continue
-            event = _new(CacheRead, (self._holder(cache), text, hit, self._innermost(caller(3)), match))
-            verdict = self._kit.pipeline.handle(event)
+            verdict = self.read_one(cache, name, hit)
             if verdict is not None:
                 return verdict
         return None
+
+    def read_one(self, cache: Any, name: Any, hit: bool) -> Any:
+        """An entry was looked up."""
+        text = name if name.__class__ is str else as_text(name)
+        if text is None:
+            return None
+        match = self._known(text)
+        if match is None:
+            match = self._book.match(text, self._here(), hit=hit)
+            if match is None:
+                return None
+        scope: Any = self._current.get()
+        quiet = scope is not None and not (scope.recorded or scope.made & LOST or scope.ended)
+        if quiet and hit and match.by != "value":  # it shows that the credential is known, and nothing else
+            if not (scope.made & VERIFIED and match.live in scope.verified):
+                self._establish(scope, match.live)
+            return None
+        event = _new(CacheRead, (self._holder(cache), text, hit, self._innermost(_getframe(4)), match))
+        facts = self._book.read(event)
+        return self._kit.pipeline.respond(facts, event) if facts else None
 
     def removed(self, cache: Any, outcome: Iterable[tuple[Any, bool | None]]) -> Any:
         """Entries were deleted."""
@@ -130,6 +149,27 @@ class CacheHooks:
     def looked(self, cache: Any, names: Iterable[Any]) -> dict[Any, bool]:
         """Which entries are there, where a delete does not report it truly."""
         return {name: bool(cache.has(name)) for name in names}
+
+    def leaf(self, name: str) -> Make:
+        """The wrapper of a method with nothing below it that is wrapped too: ``method`` without its precautions."""
+        after, inside = self._after[name], self._depth.inside
+
+        def make(original: Any) -> Any:
+            def wrapper(cache: Any, *args: Any, **kwargs: Any) -> Any:
+                if not kwargs and len(args) == 1:  # as most calls are; `*args` costs more than the rest
+                    result = original(cache, args[0])
+                else:
+                    result = original(cache, *args, **kwargs)
+                if inside():
+                    return result
+                verdict = after(cache, args or given(args, kwargs), result, None)
+                if verdict is not None:
+                    obey(verdict)
+                return result
+
+            return named_like(original, wrapper)
+
+        return make
 
     def method(self, name: str, *, look_first: Callable[[Any], bool] = lambda cache: False) -> Make:
         """The wrapper of a method by its name in cachelib's interface."""
@@ -161,14 +201,14 @@ class CacheHooks:
         return make
 
     def _after_set(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self.stored(cache, args[:1]) if result is not False else None
+        return self.stored_one(cache, args[0]) if result is not False and args else None
 
     def _after_set_many(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
         names = result if isinstance(result, list) else list(args[0])
         return self.stored(cache, names)
 
     def _after_get(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
-        return self.read(cache, ((args[0], result is not None and result is not False),))
+        return self.read_one(cache, args[0], result is not None and result is not False)
 
     def _after_get_many(self, cache: Any, args: Any, result: Any, _: Any) -> Any:
         return self.read(cache, tuple((name, value is not None) for name, value in zip(args, result, strict=False)))

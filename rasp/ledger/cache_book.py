@@ -17,6 +17,7 @@ from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 BOUND = 5_000
+_HALF = BOUND // 2
 SESSION_LIBRARIES = frozenset({"flask_session", "flask_kvsession", "beaker", "django", "secure_cookie"})
 _FRAMES = 24
 
@@ -42,12 +43,15 @@ class CacheBook:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._current = desk.scopes.current
         self._slots: OrderedDict[int, Slot] = OrderedDict()
         self.dropped = 0
 
     def stored(self, event: CacheStored) -> Sequence[Fact]:
         """A store opens a new epoch, adds an owner, and is judged for its name."""
-        scope = self._desk.scopes.here()
+        scope = self._current.get()
+        if scope is not None and scope.ended:
+            scope = None
         match = event.match or self.match(event.name, scope)
         if match is None:
             return ()
@@ -64,8 +68,9 @@ class CacheBook:
                 self.dropped += 1
         else:
             slot.acquired = acquired
-            self._slots.pop(key, None)  # no move_to_end: another thread may have given it up
-            self._slots[key] = slot
+            if len(self._slots) > _HALF:  # only then it matters who goes first
+                self._slots.pop(key, None)  # no move_to_end: another thread may have given it up
+                self._slots[key] = slot
         if scope is not None:
             scope.slots[key] = Share(acquired)
             if scope.made & LOST:

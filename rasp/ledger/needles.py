@@ -20,6 +20,9 @@ _SHARED_CHUNK = 16
 _FOUND = 64
 """Values whose forms are kept, since they were found in a text lately."""
 _TO_RUNS = bytes(code if chr(code) in RUN_CHARACTERS else 32 for code in range(256))
+_SHAPE = bytes(97 if chr(code) in RUN_CHARACTERS else 32 for code in range(256))
+_LONG = b"a" * CHUNK
+"""Where a run long enough for a chunk begins, in a text of which only that shape is left."""
 
 
 class Needles:
@@ -49,13 +52,18 @@ class Needles:
             self.dropped += 1
             text = text[:limit]
         # In bytes: str.translate builds a table at every call, bytes.translate does not.
-        runs = text.encode("utf-8", "replace").translate(_TO_RUNS).split()
-        for run in runs:
-            if len(run) >= CHUNK:
-                for at in range(len(run) - CHUNK + 1):
-                    if run[at : at + CHUNK] in chunks:
-                        return self._locate(text)
-        if shorts and not shorts.keys().isdisjoint(runs):
+        raw = text.encode("utf-8", "replace")
+        shape = raw.translate(_SHAPE)
+        begin = shape.find(_LONG)  # most words are shorter: they are passed over in C
+        while begin >= 0:
+            end = shape.find(32, begin + CHUNK)
+            if end < 0:
+                end = len(raw)
+            for at in range(begin, end - CHUNK + 1):
+                if raw[at : at + CHUNK] in chunks:
+                    return self._locate(text)
+            begin = shape.find(_LONG, end)
+        if shorts and not shorts.keys().isdisjoint(raw.translate(_TO_RUNS).split()):
             return self._locate(text)
         if self._odd and any(odd in text for odd in tuple(self._odd)):
             return self._locate(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,14 +48,18 @@ class SlotMatch:
 
 
 class SlotNames:
-    """Reads slot names. Digests are worked out when a name holds hex digits of their length, once a value."""
+    """Reads slot names. Digests are worked out when a name holds hex digits of their length, once a value.
+
+    Attributes:
+        known: what a name was found to show before, without a look at it.
+    """
 
     def __init__(self, values: LiveValues) -> None:
         self._values = values
         self._jtis: OrderedDict[str, LiveValue] = OrderedDict()
         self._heads: dict[str, dict[str, None]] = {}
         self._digests: OrderedDict[str, SlotMatch] = OrderedDict()
-        self._known = self._digests.get
+        self.known: Callable[[str], SlotMatch | None] = self._digests.get
         values.on_forget = self.forget
 
     def learn_jti(self, jti: str, live: LiveValue) -> None:
@@ -90,7 +94,7 @@ class SlotNames:
             name: the slot's name, raw.
             near: the request, of whose own credentials digests are looked for.
         """
-        known = self._known(name)
+        known = self.known(name)
         if known is not None:
             return known
         hits = self._values.find(name)
@@ -161,7 +165,7 @@ class SlotNames:
         if live.jti is not None and self._jtis.get(live.jti) is live:
             self._drop_jti(live.jti)
         for digest in live.learnt:
-            known = self._known(digest)
+            known = self.known(digest)
             if known is not None and known.live is live:
                 self._digests.pop(digest, None)
 

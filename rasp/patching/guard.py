@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_ident
 from time import perf_counter
 from types import CodeType
 from typing import Any
@@ -21,24 +22,50 @@ _OWN = str(Path(__file__).resolve().parent.parent) + os.sep
 
 _LIGHT = """
 def light({names}):
-    if stopped or busy.now:
+    if inside and ident() in inside:
         return None
-    if guard.measured:
-        return timed({names})
     try:
-        if sabotage and name in sabotage:
-            raise Sabotage
         return hook({names})
     except Exception as error:
         return guard.failed(name, error)
 """
-"""With as many arguments as the hook takes: to pass on ``*args`` costs more than all the rest of it."""
+"""With as many arguments as the hook takes: to pass on ``*args`` costs more than all the rest of it.
+
+What is rarely so is not asked for at each call: ``hook`` is exchanged in the function's namespace when it becomes so.
+"""
 
 
-class Busy(threading.local):
-    """Whether this thread is inside rasp, and how many seconds it has been since ``Guard.spent`` asked last."""
+class Busy:
+    """Whether this thread is inside rasp, and how many seconds it has been since ``Guard.spent`` asked last.
 
-    now = False
+    Attributes:
+        inside: the threads that are; mostly none, which is the quickest question there is.
+    """
+
+    def __init__(self) -> None:
+        self.inside: set[int] = set()
+        self._seconds = _Seconds()
+
+    @property
+    def now(self) -> bool:
+        """Whether this thread is inside rasp."""
+        return get_ident() in self.inside
+
+    @now.setter
+    def now(self, inside: bool) -> None:
+        (self.inside.add if inside else self.inside.discard)(get_ident())
+
+    @property
+    def spent(self) -> float:
+        """Seconds of this thread."""
+        return self._seconds.spent
+
+    @spent.setter
+    def spent(self, seconds: float) -> None:
+        self._seconds.spent = seconds
+
+
+class _Seconds(threading.local):
     spent = 0.0
 
 
@@ -48,18 +75,43 @@ class Guard:
     Attributes:
         loud: raise what breaks inside rasp, as its own tests want it.
         failures: how often each hook failed.
-        measured: whether the time in hooks is added up, for the metric ``rasp.overhead``.
-        sabotage: hooks by name that are made to fail, for the tests of this guard.
     """
 
     def __init__(self, *, loud: bool = False) -> None:
         self.loud = loud
         self.failures: Counter[str] = Counter()
         self.names: list[str] = []
-        self.sabotage: set[str] = set()
         self.busy = Busy()
-        self.measured = False
-        self._stopped: list[bool] = []
+        self._measured = False
+        self._sabotaged: set[str] = set()
+        self._stopped = False
+        self._lights: list[tuple[dict[str, Any], Hook, Hook]] = []
+
+    @property
+    def measured(self) -> bool:
+        """Whether the time in hooks is added up, for the metric ``rasp.overhead``."""
+        return self._measured
+
+    def measure(self) -> None:
+        """The time in hooks is added up from now on."""
+        self._measured = True
+        self._exchange()
+
+    def sabotage(self, *names: str) -> None:
+        """These hooks fail from now on, and no others: for the tests of this guard."""
+        self._sabotaged = set(names)
+        self._exchange()
+
+    def stop(self) -> None:
+        """From now on no hook does anything: what other tools hold of ours is inert."""
+        self._stopped = True
+        self._exchange()
+
+    def after_fork(self) -> None:
+        """In the child: threads that are gone are inside nothing."""
+        now = self.busy.now
+        self.busy.inside.clear()
+        self.busy.now = now
 
     def protect(self, name: str, hook: Hook) -> Hook:
         """A hook that returns ``None`` when it fails, and when it is reached from inside rasp.
@@ -68,21 +120,22 @@ class Guard:
         """
         if name not in self.names:
             self.names.append(name)
-        busy, sabotage, stopped = self.busy, self.sabotage, self._stopped
+        busy, inside = self.busy, self.busy.inside
 
         def protected(*args: Any) -> Any:
-            if busy.now or stopped:
+            me = get_ident()
+            if me in inside or self._stopped:
                 return None
-            busy.now = True
-            began = perf_counter() if self.measured else 0.0
+            inside.add(me)
+            began = perf_counter() if self._measured else 0.0
             try:
-                if sabotage and name in sabotage:
+                if self._sabotaged and name in self._sabotaged:
                     raise Sabotage
                 return hook(*args)
             except Exception as error:  # noqa: BLE001 - the one place that contains what breaks inside rasp
                 return self.failed(name, error)
             finally:
-                busy.now = False
+                inside.discard(me)
                 if began:
                     busy.spent += perf_counter() - began
 
@@ -90,29 +143,27 @@ class Guard:
 
     def light(self, name: str, hook: Hook) -> Hook:
         """Like ``protect``, for a hook that calls nothing which could be observed: it need not mark itself as busy."""
-        if name not in self.names:
-            self.names.append(name)
-        busy, sabotage, stopped, timed = self.busy, self.sabotage, self._stopped, self.protect(name, hook)
-
+        protected = self.protect(name, hook)
         given = _arity(hook)
         if given is None:
-            return timed
-        names = {
-            "stopped": stopped, "busy": busy, "guard": self, "timed": timed, "sabotage": sabotage, "name": name,
-            "Sabotage": Sabotage, "hook": hook,
-        }  # fmt: skip
+            return protected
+        names = {"inside": self.busy.inside, "ident": get_ident, "guard": self, "name": name, "hook": hook}
         exec(_light(given), names)  # noqa: S102 - constant source
+        self._lights.append((names, hook, protected))
+        self._exchange()
         made: Hook = names["light"]  # type: ignore[assignment]
         return made
+
+    def _exchange(self) -> None:
+        """Each light hook goes to the protected one where that has more to do than the hook itself."""
+        for names, hook, protected in self._lights:
+            more = self._measured or self._stopped or names["name"] in self._sabotaged
+            names["hook"] = protected if more else hook
 
     def spent(self) -> float:
         """Seconds that this thread has been in hooks since it was asked last; 0 while that is not measured."""
         spent, self.busy.spent = self.busy.spent, 0.0
         return spent
-
-    def stop(self) -> None:
-        """From now on no hook does anything: what other tools hold of ours is inert."""
-        self._stopped.append(True)
 
     def failed(self, name: str, error: Exception) -> None:
         """Counts a failure and says so once a hook, without a word of the error's text, which may hold a value."""

@@ -282,8 +282,7 @@ class InstrumentContract:
         for hook in self.hooks:
             capfd.readouterr()
             installed.guard.failures.clear()
-            installed.guard.sabotage.clear()
-            installed.guard.sabotage.add(hook)
+            installed.guard.sabotage(hook)
             under = self.outcome(tmp_path / hook, *self.paths)
             assert under == bare, hook
             assert set(installed.guard.failures) == {hook}

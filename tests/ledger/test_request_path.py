@@ -104,10 +104,12 @@ def test_a_value_whose_names_another_thread_has_dropped_is_forgotten_all_the_sam
     assert (live.text, len(values), names._jtis, names._digests) == ("", 0, {}, {})
 
 
-def test_a_slot_that_was_given_up_meanwhile_is_known_again(ledger):
+def test_a_slot_that_was_given_up_meanwhile_is_known_again(ledger, monkeypatch):
+    from rasp.ledger import cache_book
     from rasp.ledger.events import CacheStored, Holder
     from rasp.ledger.slots import SlotMatch
 
+    monkeypatch.setattr(cache_book, "_HALF", 0)
     live = ledger.values.enter(KEY, Kind.BEARER, "header:authorization")
     event = CacheStored(Holder("cache", 1), "name", (), None, SlotMatch(live, "digest", "name"))
     ledger.cache.stored(event)

@@ -240,7 +240,7 @@ class TestFailures:
     @pytest.mark.parametrize("hook", HOOKS)
     def test_of_a_hook_do_not_reach_the_app(self, families, install_rasp, hook):  # noqa: F811
         installed = install_rasp(native=[{"library": "libapikey", **ROLES}])
-        installed.guard.sabotage.add(hook)
+        installed.guard.sabotage(hook)
         ffi = cffi.FFI()
         ffi.cdef(CDEF)
         lib = ffi.dlopen(str(families("shared")))

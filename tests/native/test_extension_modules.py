@@ -250,7 +250,7 @@ class TestRust:
 @pytest.mark.parametrize("hook", ["native.acquire", "native.use", "native.leave", "native.release", "native.released"])
 def test_a_failure_in_a_hook_does_not_reach_the_app(capikeys, install_rasp, hook):
     installed = install_rasp(native=[CAPSULES])
-    installed.guard.sabotage.add(hook)
+    installed.guard.sabotage(hook)
     key = capikeys.open(KEY)
     assert capikeys.verify(key, KEY) is True
     assert capikeys.free(key) is None

@@ -80,10 +80,10 @@ def test_a_sabotaged_hook_fails_and_its_function_does_not_run(capfd):
     guard = Guard(loud=True)
     ran = []
     hook = guard.protect("hook", lambda: ran.append(1))
-    guard.sabotage.add("hook")
+    guard.sabotage("hook")
     assert hook() is None
     assert (ran, guard.failures) == ([], {"hook": 1})
-    guard.sabotage.clear()
+    guard.sabotage()
     hook()
     assert ran == [1]
     assert "hook failed with Sabotage" in capfd.readouterr().err

@@ -44,7 +44,7 @@ def start(folder, sabotage, mode="observe", native=NATIVE):
     """A runtime in which these hooks fail from the first moment."""
     config = load({**support.QUIET, "mode": mode, "native": native, "events": str(folder / "events.jsonl")}, environ={})
     runtime = Runtime(config, extra=(support.Memory(),))
-    runtime.guard.sabotage.update(sabotage)
+    runtime.guard.sabotage(*sabotage)
     process._PROCESS.runtime = runtime
     runtime.start()
     return runtime
@@ -94,10 +94,10 @@ def test_every_hook_may_fail(install_rasp, tmp_path, bare, capfd):
     for number, name in enumerate(names):
         capfd.readouterr()
         runtime.guard.failures.clear()
-        runtime.guard.sabotage.add(name)
+        runtime.guard.sabotage(name)
         under = run(tmp_path / str(number))
         runtime.recorder.drain()
-        runtime.guard.sabotage.clear()
+        runtime.guard.sabotage()
         wrong += complaints(name, runtime, under, bare, capfd.readouterr().err.splitlines())
     assert not wrong, "\n".join(wrong)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -30,15 +31,16 @@ class AppHooks:
         self._kit = kit
         self._known: weakref.WeakKeyDictionary[Any, tuple[object, int]] = weakref.WeakKeyDictionary()
         self._latest: tuple[Any, object, int] = (_nothing, None, 0)
+        self._context: Callable[[], Any] | None = None
+        self._request_context: Callable[[], Any] | None = None
 
     def routed(self, app: Any, scope: RequestScope) -> Any:
         """The request is matched: where it goes, whose session it carries, and whether its ``g`` is fresh."""
         latest, secret, blueprints = self._latest
         if latest() is not app or app.config.get("SECRET_KEY") is not secret or len(app.blueprints) != blueprints:
             self._learn(app)
-        contexts = sys.modules["flask.globals"]
-        context = contexts._cv_app.get()
-        request = getattr(context, "request", None) or contexts._cv_request.get().request
+        context = self._context() if self._context is not None else self._learn_contexts()
+        request = (context if self._request_context is None else self._request_context()).request
         environ = request.environ
         if scope.app is not None or environ.get(TOKEN) is not scope.mark:
             return None
@@ -59,6 +61,15 @@ class AppHooks:
         if isinstance(table, GDict) and table.epochs and table.origin is not None:
             return self._kit.pipeline.handle(GFound(table.epochs, scope))
         return None
+
+    def _learn_contexts(self) -> Any:
+        """Where this version of Flask keeps the app's context and the request's: from 3.2 on they are one."""
+        contexts = vars(sys.modules["flask.globals"])
+        context = contexts["_cv_app"].get()
+        if not hasattr(context, "request"):
+            self._request_context = contexts["_cv_request"].get
+        self._context = contexts["_cv_app"].get
+        return context
 
     def _learn(self, app: Any) -> None:
         """The app's secret key and packages, when they are new."""
@@ -108,7 +119,7 @@ def instrument(kit: Kit) -> Instrument:
                     return door.serve_flask(found.__get__(self), environ, start_response)
             return door.serve(original.__get__(self), environ, start_response)
 
-        kit.ledger.places.walls.add(wrapper.__code__)
+        kit.ledger.places.add_walls(wrapper.__code__)
         replacement = named_like(original, wrapper)
         if getattr(original, "__module__", "") == "flask.app" and original.__name__ == "wsgi_app":
             replacement.rasp_direct = original  # what a call may go to at once, where nobody stands between
@@ -151,7 +162,7 @@ def instrument(kit: Kit) -> Instrument:
         codes: list[CodeType | None] = [code_of(getattr(module.Flask, name, None)) for name in _DISPATCHERS]
         context = getattr(module, "RequestContext", None)
         codes += [code_of(getattr(context, name, None)) for name in ("pop", "push")]
-        kit.ledger.places.dispatchers.update(code for code in codes if code is not None)
+        kit.ledger.places.add_dispatchers(*(code for code in codes if code is not None))
 
     return Instrument(
         name="flask",

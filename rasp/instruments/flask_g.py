@@ -22,6 +22,9 @@ from rasp.patching.patches import PatchPoint, named_like
 _MISSING = object()
 _store, _take, _new, _set_attribute = dict.__setitem__, dict.pop, tuple.__new__, object.__setattr__
 
+_PLAIN = frozenset({type(None), bool, int, float, dict, list, tuple, set})
+"""Classes of values that are no credential and carry none."""
+
 
 class GDict(dict[str, Any]):
     """The attributes of one ``g``. ``epochs`` are the credentials it holds; ``origin`` is the request that made it.
@@ -37,8 +40,10 @@ class GDict(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         _store(self, name, value)
-        hooks = self.hooks
         kind = value.__class__
+        if kind in _PLAIN and name not in self.epochs:
+            return
+        hooks = self.hooks
         if kind is str and value not in hooks.live and name not in self.epochs:
             return
         if kind is str or isinstance(value, (str, bytes)) or name in self.epochs:

@@ -49,8 +49,9 @@ class JwtHooks:
             if token is None:
                 return None
         attempted = not token.endswith(".")
-        if attempted and (len(args) > 3 or "options" in kwargs):
-            attempted = self._checks_signature(args, kwargs)
+        options = args[3] if len(args) > 3 else kwargs.get("options")
+        if attempted and options is not None:
+            attempted = not isinstance(options, Mapping) or bool(options.get("verify_signature", True))
         key = args[1] if len(args) > 1 else kwargs.get("key")
         if key is not self._latest:
             self._own_key(key)
@@ -70,10 +71,6 @@ class JwtHooks:
                 return None
         path = self._kit.ledger.places.innermost(caller(3))
         return self._kit.pipeline.handle(_new(Verified, (token, HOLDER, success, attempted, jti, path)))
-
-    def _checks_signature(self, args: Any, kwargs: Any) -> bool:
-        options = kwargs.get("options", args[3] if len(args) > 3 else None)
-        return not isinstance(options, Mapping) or bool(options.get("verify_signature", True))
 
     def encoded(self, args: Any, kwargs: Any, result: Any) -> Any:
         """A token was made."""

@@ -188,7 +188,7 @@ def _frame_of(frame: FrameType | None, packages: frozenset[str], places: Places)
     What stands outside of that may be a middleware or a worker that runs the app. Of Django only its sessions count.
     """
     for _ in range(_FRAMES):
-        if frame is None or places.is_app(frame.f_code.co_filename) or frame.f_code in places.walls:
+        if frame is None or places.is_app(frame.f_code.co_filename) or places.is_wall(frame.f_code):
             return None
         module = str(frame.f_globals.get("__name__", ""))
         package = module.partition(".")[0]

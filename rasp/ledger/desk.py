@@ -12,7 +12,7 @@ from rasp.ledger.links import Links
 from rasp.ledger.live import LiveValues
 from rasp.ledger.places import CallPath, Places
 from rasp.ledger.scope_table import Scopes
-from rasp.ledger.scopes import EVENTS_PER_REQUEST, VALUES_PER_REQUEST, Candidate, Occurrence, RequestScope
+from rasp.ledger.scopes import EVENTS_PER_REQUEST, VALUES_PER_REQUEST, Candidate, Occurrence, RequestMark, RequestScope
 from rasp.ledger.slots import SlotMatch, SlotNames
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
@@ -69,11 +69,12 @@ class Desk:
         tag: object = None,
     ) -> Occurrence:
         """An event that is kept elsewhere, and belongs into no record."""
-        span, mark, thread = self.span, None, None
-        if scope is not None:
-            mark = scope.mark
-            if scope.thread_ident == get_ident():
-                thread = scope.thread_object
+        mark: RequestMark | None
+        if scope is not None and scope.thread_ident == get_ident():
+            mark, thread = scope.mark, scope.thread_object
+        else:
+            mark, thread = None if scope is None else scope.mark, current_thread()
+        span = self.span
         return _new(
             Occurrence,
             (
@@ -82,7 +83,7 @@ class Desk:
                 slot,
                 path,
                 mark,
-                thread or current_thread(),
+                thread,
                 perf_counter(),
                 live,
                 None if span is None else span(),

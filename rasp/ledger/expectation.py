@@ -22,7 +22,7 @@ def expects(frame: FrameType | None, places: Places, raised: type[Exception]) ->
         whether a handler of the same function names that class or a base of it below ``Exception``.
     """
     while frame is not None and not places.is_app(frame.f_code.co_filename):
-        if frame.f_code in places.walls:
+        if places.is_wall(frame.f_code):
             return False
         frame = frame.f_back
     if frame is None:

@@ -39,17 +39,16 @@ class Places:
     """Tells app code from libraries, and walks the stack.
 
     Attributes:
-        walls: code objects at which every walk ends: the edge of the request scope.
         trees: the syntax trees of source files.
         shed: whether no stack is walked any more in this request, where there is a budget.
-        dispatchers: the framework's code objects at which a walk ends once it has seen an app frame.
     """
 
     def __init__(self, root: Path, packages: tuple[str, ...]) -> None:
         self.root = str(root)
-        self.walls: set[CodeType] = set()
+        # By id: to hash a code object takes longer than all the rest of a step.
+        self._walls: dict[int, CodeType] = {}
+        self._dispatchers: dict[int, CodeType] = {}
         self.shed: Callable[[], bool] | None = None
-        self.dispatchers: set[CodeType] = set()
         self.trees = SyntaxTrees()
         self._named = packages
         self._folders: set[str] = set()
@@ -60,6 +59,18 @@ class Places:
         self._entry_seen = False
         for name in packages:
             self._add_package(name)
+
+    def add_walls(self, *codes: CodeType) -> None:
+        """Every walk ends at these: the edge of the request scope."""
+        self._walls.update((id(code), code) for code in codes)
+
+    def is_wall(self, code: CodeType) -> bool:
+        """Whether a walk ends at this code."""
+        return id(code) in self._walls
+
+    def add_dispatchers(self, *codes: CodeType) -> None:
+        """A walk ends at these once it has seen an app frame: the framework's own."""
+        self._dispatchers.update((id(code), code) for code in codes)
 
     def add_app(self, *import_names: str) -> None:
         """Counts the packages of a Flask app and its blueprints as app code, wherever they are installed."""
@@ -125,18 +136,18 @@ class Places:
         if self.shed is not None and self.shed():
             return SHED
         found: list[tuple[CodeType, int]] = []
-        known, walls, dispatchers = self._known, self.walls, self.dispatchers
+        known, walls, dispatchers = self._known, self._walls, self._dispatchers
         for _ in range(DEPTH):
             if frame is None:
                 break
             code = frame.f_code
-            if code in walls or (found and code in dispatchers):
-                break
             is_app = known.get(code.co_filename)
             if is_app is None:
                 is_app = self.is_app(code.co_filename)
             if is_app:
                 found.append((code, frame.f_lasti))
+            elif id(code) in walls or (found and id(code) in dispatchers):
+                break
             frame = frame.f_back
         return tuple(found)
 
@@ -144,18 +155,18 @@ class Places:
         """The innermost app-code frame alone: enough to say where, not by which path."""
         if self.shed is not None and self.shed():
             return SHED
-        known, walls = self._known, self.walls
+        known, walls = self._known, self._walls
         for _ in range(DEPTH):
             if frame is None:
                 break
             code = frame.f_code
-            if code in walls:
-                break
             is_app = known.get(code.co_filename)
             if is_app is None:
                 is_app = self.is_app(code.co_filename)
             if is_app:
                 return ((code, frame.f_lasti),)
+            if id(code) in walls:
+                break
             frame = frame.f_back
         return ()
 

@@ -174,22 +174,14 @@ class RequestScope:
     glow: list[tuple[LiveValue, list[str], Occurrence | None]] = lazy(list)
     in_url: set[LiveValue] = lazy(set)
 
-    made = 0
-    touched = False
+    # Of the class where they are asked for seldom; what is read several times in every request is in ``__init__``.
     recorded = False
-    plain = False
     direct = False
-    told = False
     weighed = False
-    unsampled = False
     failed = False
     redirected: Collection[LiveValue] = ()
-    ended = False
     dropped = 0
     status: int | None = None
-    scan: list[bytes] | None = None
-    request: Any = None
-    app: Any = None
     body: Any = None
     parent_span: tuple[str, str] | None = None
     _route: str | None = None
@@ -199,6 +191,11 @@ class RequestScope:
         self.mark = mark = _new_mark(RequestMark)
         mark._id, mark.given_method, mark.callable, mark.started = "", method, callable, perf_counter()
         self.environ = environ
+        self.made = 0
+        self.touched = self.ended = self.told = self.plain = self.unsampled = False
+        self.scan: list[bytes] | None = None
+        self.app: Any = None
+        self.request: Any = None
         self.thread_object = threading.current_thread()
         self.thread_ident = self.ident = threading.get_ident()
         self.greenlet: weakref.ref[Any] | None = None
@@ -284,8 +281,8 @@ class RequestScope:
         return self.thread_object.is_alive()
 
 
-PRESENTED, VERIFIED, IN_URL, LOST, SLOTS = (
-    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots")
+PRESENTED, VERIFIED, IN_URL, LOST, SLOTS, GLOW = (
+    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots", "glow")
 )
 """Bits of ``RequestScope.made``, for where ``has`` would be asked too often."""
 JUDGED_AT_END = sum(Lazy.names[name] for name in ("overlaps", "unverified", "holds", "weak"))

@@ -26,6 +26,9 @@ _SENDING = ("__call__", "get_wsgi_response", "get_wsgi_headers", "get_app_iter",
 _CLASSES = 100
 _NOT_SEARCHED = frozenset({"content-type", "content-length", "date", "server", "vary", "set-cookie", "location"})
 
+_PASSED_OVER = frozenset({"Content-Length", "Date", "Server", "Vary"})
+"""As they are usually spelled: nothing need be done to them."""
+
 
 class Answers:
     """Reads responses as they are sent, and judges them when the request ends."""
@@ -86,6 +89,8 @@ class Answers:
         verdict: Verdict | None = None
         touched = scope.touched
         for name, value in headers:
+            if name in _PASSED_OVER:
+                continue
             lowered = name.lower()
             if lowered == "content-type":
                 if "json" in value or (

@@ -39,9 +39,9 @@ class Extractor:
 
     def read(self, scope: RequestScope, environ: Mapping[str, Any]) -> None:
         """What is known before the app runs: headers, cookies, query."""
-        given = environ.keys() & self._followed
         query = environ.get("QUERY_STRING")
-        if given:
+        if not self._followed.isdisjoint(environ):
+            given = environ.keys() & self._followed
             if len(given) == 1 and not query:
                 # The quick way for what most requests bring: one header whose text is known as a live value.
                 key = given.pop()

@@ -10,7 +10,7 @@ from typing import Any
 from rasp.errors import RaspViolation
 from rasp.ledger.budget import Sampler
 from rasp.ledger.ledger import Ledger
-from rasp.ledger.scopes import RequestScope
+from rasp.ledger.scopes import GLOW, RequestScope
 from rasp.model import Verdict
 from rasp.patching.guard import Guard
 from rasp.pipeline import Pipeline
@@ -51,8 +51,8 @@ class Door:
         self._end = guard.light("wsgi.end", self._over)
         self._read = guard.protect("wsgi.input", extractor.body)
         self._scopes.on_end = self._over
-        for wall in (Door.serve, Door.serve_flask, Body.__next__, Body.close, PlainBody.close):
-            self._ledger.places.walls.add(wall.__code__)
+        walls = (Door.serve, Door.serve_flask, Body.__next__, Body.close, PlainBody.close)
+        self._ledger.places.add_walls(*(wall.__code__ for wall in walls))
 
     def serve(self, app: WSGIApp, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Calls a WSGI app; the outermost call of a request opens its scope."""
@@ -162,19 +162,21 @@ class Door:
             values.expire()
         scope = RequestScope(environ.get("REQUEST_METHOD", ""), environ, app)
         before = scopes.last.get(scope.ident)
-        if before is not None and before.ended and not before.touched:
+        if before is not None and before.ended:
+            if before.made & GLOW:
+                before.glow.clear()
             scopes.last[scope.ident] = scope
         else:
             scopes.open(scope)
         environ[TOKEN] = scope.mark
         if self._desk.recording:
             scope.recorded = True
-        if self._guard.measured:
-            self._spent()  # what is counted from now on is this request's
+            if self._guard.measured:
+                self._spent()  # what is counted from now on is this request's
         self._extractor.read(scope, environ)
         if self.sampler is not None and not _is_flask(app):
             self.sample(scope, None)
-        if environ.get("CONTENT_LENGTH") or environ.get("wsgi.input_terminated"):
+        if environ.get("CONTENT_TYPE"):
             self._record_input(scope, environ)
         return scope
 
@@ -188,8 +190,10 @@ class Door:
 
     def _record_input(self, scope: RequestScope, environ: dict[str, Any]) -> None:
         """A copy of a form or JSON body is kept as the app reads it."""
-        content_type = environ.get("CONTENT_TYPE") or ""
+        content_type = environ["CONTENT_TYPE"]
         length = environ.get("CONTENT_LENGTH") or ""
+        if not length and not environ.get("wsgi.input_terminated"):
+            return  # there is none
         known = int(length) if length.isdigit() else None
         if known == 0 or (known is not None and known > BODY_LIMIT) or "wsgi.input" not in environ:
             return

@@ -109,7 +109,7 @@ def test_a_slot_that_was_given_up_meanwhile_is_known_again(ledger, monkeypatch):
     from rasp.ledger.events import CacheStored, Holder
     from rasp.ledger.slots import SlotMatch
 
-    monkeypatch.setattr(cache_book, "_HALF", 0)
+    monkeypatch.setattr(cache_book, "_HALF", -1)
     live = ledger.values.enter(KEY, Kind.BEARER, "header:authorization")
     event = CacheStored(Holder("cache", 1), "name", (), None, SlotMatch(live, "digest", "name"))
     ledger.cache.stored(event)

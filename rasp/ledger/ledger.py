@@ -26,7 +26,16 @@ from rasp.ledger.live import LiveValues
 from rasp.ledger.native_book import NativeBook
 from rasp.ledger.places import Places
 from rasp.ledger.scope_table import Scopes
-from rasp.ledger.scopes import JUDGED_AT_END, OWN, PRESENTED, SLOTS, VALUES_PER_REQUEST, Candidate, RequestScope
+from rasp.ledger.scopes import (
+    EXCLUDED,
+    JUDGED_AT_END,
+    OWN,
+    PRESENTED,
+    SLOTS,
+    VALUES_PER_REQUEST,
+    Candidate,
+    RequestScope,
+)
 from rasp.ledger.sending import SendingBook
 from rasp.ledger.slots import SlotNames
 from rasp.ledger.strength import FULL_LENGTH, Strength, is_jwt, is_placeholder, is_recognisable, strength
@@ -117,19 +126,22 @@ class Ledger:
         """
         if scope.ended or scope.unsampled:
             return  # nobody would let go of it
-        if not text or text in scope.excluded or text.startswith(self.config.public_prefixes):
+        if not text or text.startswith(self.config.public_prefixes):
+            return
+        if scope.made & EXCLUDED and text in scope.excluded:
             return
         known = self.values.get(text)
         if weak and known is None and not is_recognisable(text):
             if strength(text) is Strength.FULL and len(scope.candidates) < VALUES_PER_REQUEST:
                 scope.candidates[text] = Candidate(text, kind.value, source)
             return
-        if known is not None and known in scope.presented:
-            self._stood_in_url(scope, known, source)
-            return
-        if len(scope.presented) >= VALUES_PER_REQUEST:
-            scope.dropped += 1
-            return
+        if scope.made & PRESENTED:
+            if known is not None and known in scope.presented:
+                self._stood_in_url(scope, known, source)
+                return
+            if len(scope.presented) >= VALUES_PER_REQUEST:
+                scope.dropped += 1
+                return
         if known is None and kind in (Kind.BEARER, Kind.CUSTOM) and is_jwt(text):
             kind = Kind.JWT
         if known is None and not weak:
@@ -155,10 +167,13 @@ class Ledger:
         return True
 
     def _presented(self, scope: RequestScope, live: LiveValue, source: str) -> None:
-        if live in scope.presented:
+        if not scope.touched:
+            scope.arm(live, source)
+        elif live in scope.presented:
             self.values.unhold(live)
             return
-        scope.presented[live] = source
+        else:
+            scope.presented[live] = source
         if source.startswith(("header:", "cookie:")):
             live.presented_in_header = True
         self._stood_in_url(scope, live, source)

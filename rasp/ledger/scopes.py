@@ -266,7 +266,7 @@ class RequestScope:
         raw = self.made & _RAW
         if raw:
             self.made ^= raw
-            for name, bit in Lazy.names.items():
+            for name, bit in _RAW_NAMES:
                 if raw & bit:
                     delattr(self, name)
 
@@ -281,8 +281,8 @@ class RequestScope:
         return self.thread_object.is_alive()
 
 
-PRESENTED, VERIFIED, IN_URL, LOST, SLOTS, GLOW = (
-    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots", "glow")
+PRESENTED, VERIFIED, IN_URL, LOST, SLOTS, GLOW, EXCLUDED = (
+    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots", "glow", "excluded")
 )
 """Bits of ``RequestScope.made``, for where ``has`` would be asked too often."""
 JUDGED_AT_END = sum(Lazy.names[name] for name in ("overlaps", "unverified", "holds", "weak"))
@@ -290,7 +290,8 @@ _ARMED = sum(Lazy.names[name] for name in ("presented", "events", "verified", "a
 _ISSUED, _KNOWN = (Lazy.names[name] for name in ("issued", "known"))
 _MORE = _ISSUED | _KNOWN
 OWN = PRESENTED | _MORE
-_RAW = sum(Lazy.names[name] for name in ("candidates", "excluded"))
+_RAW_NAMES = tuple((name, Lazy.names[name]) for name in ("candidates", "excluded"))
+_RAW = sum(bit for _, bit in _RAW_NAMES)
 
 
 def first_of(live: LiveValue, scope: RequestScope) -> Occurrence | None:

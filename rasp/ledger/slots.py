@@ -97,6 +97,10 @@ class SlotNames:
         known = self.known(name)
         if known is not None:
             return known
+        if len(name) in DIGEST_LENGTHS:  # mostly nothing but a digest, which is quicker to see
+            match = self._by_digest(name, near)
+            if match is not None:
+                return match
         hits = self._values.find(name)
         if hits:
             hit = hits[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
+import functools
 import json
 import re
 
@@ -103,10 +104,22 @@ def jwt_header(value: str) -> dict[str, object] | None:
     if not _TOKEN_RUN.match(payload):
         return None
     try:
-        parsed = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+        return _header(header)
     except (ValueError, binascii.Error, RecursionError):
         return None
-    return parsed if isinstance(parsed, dict) and "alg" in parsed else None
+
+
+@functools.lru_cache(maxsize=64)
+def _header(encoded: str) -> dict[str, object]:
+    """The header of a JWS, which most tokens of an issuer share; only what is one is remembered, and it is no secret.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parsed = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    if not isinstance(parsed, dict) or "alg" not in parsed:
+        raise ValueError("no header of a JWS")
+    return parsed
 
 
 def vendor_prefix(value: str) -> int:

@@ -35,6 +35,7 @@ class Extractor:
     def __init__(self, ledger: Ledger, names: Names) -> None:
         self._ledger = ledger
         self._names = names
+        self._alone = {key: source for key, source in _AUTHORIZATION.items() if key not in names.headers}
         self._followed = frozenset((*_CSRF_HEADERS, "HTTP_COOKIE", *_AUTHORIZATION, *names.headers))
 
     def read(self, scope: RequestScope, environ: Mapping[str, Any]) -> None:
@@ -42,13 +43,14 @@ class Extractor:
         query = environ.get("QUERY_STRING")
         if not self._followed.isdisjoint(environ):
             given = environ.keys() & self._followed
-            if len(given) == 1 and not query:
-                # The quick way for what most requests bring: one header whose text is known as a live value.
-                key = given.pop()
-                source = _AUTHORIZATION.get(key)
-                if source is not None and self._ledger.present_known(scope, environ[key], source):
+            key = given.pop() if len(given) == 1 and not query else ""
+            source = self._alone.get(key)
+            if source is not None:  # what most requests bring: that header alone, of a value that is live already
+                if self._ledger.present_known(scope, environ[key], source):
                     return
-            self._headers(scope, environ)
+                self._authorization(scope, environ[key], source)
+            else:
+                self._headers(scope, environ)
         if query:
             self._query(scope, query)
         if scope.touched and scope.has("presented"):

@@ -120,6 +120,7 @@ class LiveValues:
 
     def _establish(self, live: LiveValue, rank: Rank) -> None:
         """It stays for the grace time from now on; service values stay for good."""
+        live.settle()
         live.until = self.clock() + self._grace
         self.due = min(self.due, live.until)
         if rank <= live.rank:

@@ -57,7 +57,7 @@ class SlotNames:
     def __init__(self, values: LiveValues) -> None:
         self._values = values
         self._jtis: OrderedDict[str, LiveValue] = OrderedDict()
-        self._heads: dict[str, dict[str, None]] = {}
+        self._heads: dict[str, str | dict[str, None]] = {}
         self._digests: OrderedDict[str, SlotMatch] = OrderedDict()
         self.known: Callable[[str], SlotMatch | None] = self._digests.get
         values.on_forget = self.forget
@@ -69,16 +69,23 @@ class SlotNames:
             if len(self._jtis) >= BOUND:
                 self._drop_jti(self._jtis.popitem(last=False)[0])
             self._jtis[jti] = live
-            self._heads.setdefault(jti[:JTI_LENGTH], {})[jti] = None
+            head = jti[:JTI_LENGTH]
+            same = self._heads.get(head)
+            if same is None:
+                self._heads[head] = jti  # most begin like no other: no dict for each
+            elif isinstance(same, dict):
+                same[jti] = None
+            elif same != jti:
+                self._heads[head] = {same: None, jti: None}
 
     def _drop_jti(self, jti: str) -> None:
         # Another thread may be at the same.
         self._jtis.pop(jti, None)
         same = self._heads.get(jti[:JTI_LENGTH])
-        if same is not None:
+        if isinstance(same, dict):
             same.pop(jti, None)
-            if not same:
-                self._heads.pop(jti[:JTI_LENGTH], None)
+        if same == jti or not same:
+            self._heads.pop(jti[:JTI_LENGTH], None)
 
     def learn_digest(self, digest: str, live: LiveValue) -> None:
         """A text that names a value: a run of hex digits seen with it, or what ``rasp.fingerprint`` gave out."""
@@ -142,6 +149,7 @@ class SlotNames:
 
     def _remember(self, match: SlotMatch) -> SlotMatch:
         """The whole name shows it at once the next time."""
+        match.live.settle()
         if len(match.live.learnt) < NAMES_PER_VALUE and match.name not in self._digests:
             match.live.learnt.append(match.name)
             self._digests[match.name] = match
@@ -156,7 +164,8 @@ class SlotNames:
         for at in range(len(name) - JTI_LENGTH + 1):
             if at and name[at - 1].isalnum():
                 continue
-            for jti in tuple(self._heads.get(name[at : at + JTI_LENGTH], ())):
+            same = self._heads.get(name[at : at + JTI_LENGTH], ())
+            for jti in (same,) if isinstance(same, str) else tuple(same):
                 end = at + len(jti)
                 if name.startswith(jti, at) and not name[end : end + 1].isalnum():
                     live = self._jtis.get(jti)

@@ -82,6 +82,11 @@ class LiveValue:
             self._digests[length, len(self.exact)] = found
         return found
 
+    def settle(self) -> None:
+        """Lets go of its digests, most of whose work is done; they are worked out anew should it come to that."""
+        if self._digests:
+            self._digests = {}
+
     def wipe(self) -> None:
         """It is live no more: what names it stays, what it is goes."""
         _ = self.credential

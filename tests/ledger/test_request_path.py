@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 
 import pytest
 from flask import Flask, g, request
+from hypothesis import given
+from hypothesis import strategies as st
 from support.made_up import SIGNING_KEY, api_key, jwt
 from support.web import environ, serve
 
+from rasp.config import load
+from rasp.ledger.fingerprints import fingerprinter
+from rasp.ledger.ledger import Ledger
 from rasp.ledger.scopes import Lazy, RequestScope
 from rasp.ledger.value import Rank
 from rasp.model import Kind
@@ -204,3 +210,51 @@ def test_findings_are_the_same_whether_requests_are_recorded_or_not(install_rasp
         runtime.uninstall()
     assert every[0] == every[1]
     assert len(every[0]) >= 6
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["a", "b"]), st.integers(0, 4)), max_size=40))
+def test_ids_that_begin_alike_are_told_apart_whatever_comes_and_goes(steps):
+    """Against a plain set: what is learnt and not forgotten is found, and nothing is kept of the rest."""
+    ledger = Ledger(load({}, environ={}), fingerprinter(b"k" * 16))
+    names, values, live = ledger.desk.slots, ledger.values, {}
+    for come, family, number in steps:
+        jti = f"session-{family * 12}-{number}"
+        if come and jti not in live:
+            live[jti] = values.enter(api_key(jti), Kind.BEARER, "header:authorization")
+            names.learn_jti(jti, live[jti])
+        elif not come and jti in live:
+            values.leave(live.pop(jti), Rank.PRESENTED)
+        for other in [f"session-{letter * 12}-{at}" for letter in "ab" for at in range(5)]:
+            match = names.match(f"claims:{other}:x", None)
+            assert (match.live if match is not None else None) is live.get(other)
+    assert len(names._jtis) == len(live)
+    assert (names._heads == {}) is (not live)
+
+
+@given(st.text("ab01-_ .:é", max_size=60), st.integers(0, 60), st.booleans())
+def test_a_value_is_found_in_a_text_wherever_it_stands(around, at, there):
+    ledger = Ledger(load({}, environ={}), fingerprinter(b"k" * 16))
+    live = ledger.values.enter(KEY, Kind.BEARER, "header:authorization")
+    text = f"{around[:at]} {KEY if there else KEY[:11]} {around[at:]}"
+    hits = ledger.values.find(text)
+    assert [(hit.live, text[hit.start : hit.end]) for hit in hits] == ([(live, KEY)] if there else [])
+
+
+def test_an_entry_named_by_a_digest_of_a_value_that_looks_like_one(ledger):
+    raw = "0123456789abcdef" * 4
+    live = ledger.values.enter(raw, Kind.API_KEY, "header:x-api-key")
+    scope = RequestScope("GET", {})
+    scope.presented[live] = "header:x-api-key"
+    named = ledger.desk.slots.match(raw, scope)
+    assert (named.live, named.by) == (live, "value")
+    digest = ledger.desk.slots.match(hashlib.sha256(raw.encode()).hexdigest(), scope)
+    assert (digest.live, digest.by) == (live, "digest")
+
+
+def test_digests_are_let_go_of_once_they_have_been_compared(ledger):
+    live = ledger.values.enter(KEY, Kind.BEARER, "header:authorization")
+    scope = RequestScope("GET", {})
+    scope.presented[live] = "header:authorization"
+    for name in (hashlib.sha256(KEY.encode()).hexdigest(), f"v1:{hashlib.md5(KEY.encode()).hexdigest()}"):
+        assert ledger.desk.slots.match(name, scope).live is live
+        assert live._digests == {}

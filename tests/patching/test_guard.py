@@ -138,3 +138,70 @@ def test_names_are_kept_once_and_in_order():
     for name in ("b", "a", "b"):
         guard.protect(name, refuse)
     assert guard.names == ["b", "a"]
+
+
+@pytest.mark.parametrize("kind", ["protect", "light"])
+def test_hooks_made_before_and_after_are_exchanged_alike(kind, capfd):
+    guard = Guard()
+    ran = []
+
+    def work(value):
+        ran.append(value)
+        return value
+
+    early = getattr(guard, kind)("early", work)
+    guard.sabotage("early", "late")
+    late = getattr(guard, kind)("late", work)
+    assert [early(1), late(2)] == [None, None]
+    guard.sabotage("late")
+    assert [early(3), late(4)] == [3, None]
+    guard.sabotage()
+    guard.measure()
+    assert [early(5), late(6)] == [5, 6]
+    assert guard.spent() > 0
+    guard.stop()
+    assert [early(7), late(8)] == [None, None]
+    assert (ran, guard.failures) == ([3, 5, 6], {"early": 1, "late": 2})
+    assert capfd.readouterr().err.count("failed with Sabotage") == 2
+
+
+def test_a_light_hook_contains_its_failure_and_keeps_still_inside_rasp(capfd):
+    guard = Guard()
+    ran = []
+    broken, inner = guard.light("broken", refuse_one), guard.light("inner", lambda value: bool(ran.append(value)))
+    assert broken(VALUE) is None
+    assert VALUE[3:19] not in capfd.readouterr().err
+    guard.protect("outer", lambda: inner(1))()
+    assert (ran, guard.failures) == ([], {"broken": 1})
+    inner(2)
+    assert ran == [2]
+
+
+def refuse_one(value):
+    raise ValueError(f"cannot make sense of {value}")
+
+
+def test_a_child_does_not_take_its_threads_for_those_that_were_inside_when_it_was_forked():
+    guard = Guard()
+    ran = []
+    hook = guard.light("hook", lambda: ran.append(1))
+    inside, go = threading.Event(), threading.Event()
+
+    def stay():
+        with guard.aside():
+            inside.set()
+            go.wait(20)
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    inside.wait(20)
+    try:
+        with guard.aside():
+            guard.after_fork()
+            hook()
+            assert guard.busy.inside == {threading.get_ident()}
+        hook()
+        assert (guard.busy.inside, ran) == (set(), [1])
+    finally:
+        go.set()
+        thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasp.model import Kind
 
@@ -11,8 +12,7 @@ HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@?#]+)(?::(?P<port>\d{
 """An entry of a list of hosts: a name, a pattern with ``*`` or a leading dot, or an address; and a port, if any."""
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialSource:
+class CredentialSource(NamedTuple):
     """``[[credential]]``: a place of the request or environment that holds a credential.
 
     ``place`` is one of header, cookie, query, form, json, route, env; ``name`` is normalised.

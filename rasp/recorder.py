@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasp.ledger.scopes import Occurrence, RequestScope
 from rasp.ledger.value import LiveValue
@@ -25,8 +25,7 @@ PATIENCE = 5.0
 """Seconds that the end of the process waits for the thread."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Ended:
+class _Ended(NamedTuple):
     """What is taken off a request's scope before that is let go."""
 
     request: RequestInfo

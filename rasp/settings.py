@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rasp.accepted import (
     RULE_MODES,
@@ -33,8 +32,7 @@ from rasp.accepted import (
 from rasp.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: ``check`` takes a TOML value, ``from_text`` a variable's text (``None``: files only)."""
 
     name: str

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rasp.declarations import NativeDeclaration
 from rasp.instruments.cffi_native import CffiLibraries, is_cffi_library, library_name
 from rasp.instruments.ctypes_native import NativeHooks
-from rasp.instruments.deep_mode import DeepMode
 from rasp.instruments.extension_modules import ExtensionModules
 from rasp.instruments.native_calls import NativeCalls
+
+if TYPE_CHECKING:
+    from rasp.instruments.deep_mode import DeepMode
 
 
 class NativeLibraries:

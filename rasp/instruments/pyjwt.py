@@ -49,20 +49,20 @@ class JwtHooks:
             if token is None:
                 return None
         attempted = not token.endswith(".")
-        options = args[3] if len(args) > 3 else kwargs.get("options")
-        if attempted and options is not None:
-            attempted = not isinstance(options, Mapping) or bool(options.get("verify_signature", True))
-        key = args[1] if len(args) > 1 else kwargs.get("key")
+        given = len(args)
+        options = args[3] if given > 3 else kwargs.get("options")
+        if attempted and options is not None and (options.__class__ is dict or isinstance(options, Mapping)):
+            attempted = bool(options.get("verify_signature", True))
+        key = args[1] if given > 1 else kwargs.get("key")
         if key is not self._latest:
             self._own_key(key)
         success = attempted and result is not None
         if not attempted and result is None:
             return None
-        jti = None
-        if success and isinstance(result, dict):
-            payload = result.get("payload")
-            found = payload.get("jti") if isinstance(payload, dict) else None
-            jti = found if isinstance(found, str) else None
+        payload = result.get("payload") if success and isinstance(result, dict) else None
+        jti = payload.get("jti") if isinstance(payload, dict) else None
+        if jti.__class__ is not str:
+            jti = None
         scope = self._current.get()
         if success and scope is not None and scope.made & PRESENTED and not (scope.recorded or scope.ended):
             live = self._live(token)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
-from rasp.instruments import cffi_native, ctypes_native, deep_mode, extension_modules, rows
+from rasp.instruments import cffi_native, ctypes_native, extension_modules, rows
 from rasp.instruments.kit import Kit
 from rasp.instruments.native_calls import NativeCalls
 from rasp.instruments.native_identity import Identities
@@ -19,8 +19,7 @@ from rasp.instruments.native_libraries import NativeLibraries
 from rasp.patching.installer import Instrument, Planned
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One instrument as it is found: ``modules`` are those its patch points lie in, ``file`` is in this folder."""
 
     name: str
@@ -58,6 +57,8 @@ def _native(kit: Kit) -> tuple[list[Instrument], NativeLibraries]:
     # What the extension modules' instrument wraps others may have wrapped before: it is taken back first.
     found = [native, cffi, extensions]
     if kit.config.deep:
+        from rasp.instruments import deep_mode  # imports much that nobody else needs
+
         instrument, libraries.deep = deep_mode.instrument(kit, calls)
         found.append(instrument)
     return found, libraries

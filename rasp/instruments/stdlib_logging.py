@@ -85,6 +85,8 @@ class LoggingHooks:
         self._known: set[type] = set()
         self._silent: set[type] = set()
         self._overriding: set[type] = set()
+        self._plain: set[type] = set()
+        self._find = kit.ledger.values.find
         self._patches: list[Patch] = []
         self.rendering: set[type] = set()
         self._found = kit.guard.light("logging.scan", self.found)
@@ -130,7 +132,7 @@ class LoggingHooks:
         """Takes the wrappers off those classes again."""
         undo(self._patches)
         self._patches.clear()
-        for known in (self._known, self._silent, self._overriding, self.rendering):
+        for known in (self._known, self._silent, self._overriding, self._plain, self.rendering):
             known.clear()
 
     def entered(self, handler: Any) -> bool:
@@ -162,8 +164,13 @@ class LoggingHooks:
     def found(self, handler: Any, record: Any, text: Any) -> list[Hit] | None:
         """What stands in a handler's final text; ``None`` for nothing."""
         kind = handler.__class__
+        if kind in self._plain and text.__class__ is str:
+            hits = self._find(text)
+            return hits or (self._in_access_line(record, text) if record.name in ACCESS_LOGGERS else None)
         if kind not in self.rendering:
             self._local.get().formatted = True
+        elif kind not in self._silent and kind not in self._overriding:
+            self._plain.add(kind)
         if kind in self._silent or not isinstance(text, str):
             return None
         if kind in self._overriding and self._local.get().rendering is record:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from rasp.instruments.kit import Kit
-from rasp.ledger.scopes import RequestScope
+from rasp.ledger.value import Rank
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
@@ -18,22 +18,18 @@ from rasp.patching.patches import PatchPoint, named_like
 def instrument(kit: Kit) -> Instrument:
     """The instrument of Werkzeug's headers and multi-dicts."""
     current, find = kit.ledger.scopes.current, kit.ledger.values.get
-    checks = kit.ledger.checks
 
-    def noted(scope: RequestScope, value: str) -> None:
-        live = find(value)
-        if live is not None:
-            checks.read(scope, live)
-
-    hook = kit.hook("werkzeug.read", noted)
+    hook = kit.hook("werkzeug.read", kit.ledger.checks.read)
 
     def reading(original: Any) -> Any:
         def read(self: Any, *args: Any, **kwargs: Any) -> Any:
             value = original(self, *args, **kwargs)
             if type(value) is str:
                 scope = current.get()
-                if scope is not None and scope.touched and find(value) is not None:
-                    hook(scope, value)
+                if scope is not None and scope.touched:
+                    live = find(value)
+                    if live is not None and live.rank < Rank.VERIFIED:  # what is established need not be checked again
+                        hook(scope, live)
             return value
 
         return named_like(original, read)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasp.ledger.forms import RUN_CHARACTERS
 from rasp.ledger.value import LiveValue
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Hit:
+class Hit(NamedTuple):
     """A live value found in a text, from ``start`` to ``end``; ``whole`` unless only a fragment of it stands there."""
 
     live: LiveValue

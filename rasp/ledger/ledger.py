@@ -75,6 +75,11 @@ class Ledger:
         self._sending = SendingBook(self.desk, config)
         self._redeemed: dict[str, None] = {}
         self._presenting: dict[LiveValue, list[RequestScope]] = {}
+        native = self.native
+        self._awaited = (  # any of which may have to do with a request that ends; mostly all are empty
+            self._presenting, native.queue, native.leaks.places, native.leaks.opened, native.buffers.known,
+            self._verification.suspected, self.checks.reads,
+        )  # fmt: skip
         self.books: dict[type, Callable[[Any], Sequence[Fact]]] = {
             ev.GStored: self._g.stored,
             ev.GRemoved: self._g.removed,
@@ -253,17 +258,9 @@ class Ledger:
 
     def ending(self, scope: RequestScope) -> Sequence[Fact]:
         """What can be judged only now that the request is over."""
-        native = self.native
-        if not (
-            scope.made & JUDGED_AT_END
-            or self._presenting
-            or native.queue
-            or native.leaks.places
-            or native.leaks.opened
-            or native.buffers.known
-            or self._verification.suspected
-            or self.checks.reads
-            or (scope.made & SLOTS and scope.slots and self._consistency.concerns(scope))
+        made = scope.made
+        if not (made & JUDGED_AT_END or any(self._awaited)) and not (
+            made & SLOTS and scope.slots and self._consistency.concerns(scope)
         ):
             return ()
         facts: list[Fact] = []
@@ -282,7 +279,7 @@ class Ledger:
                 Weak(live=None, trail=(), scope=scope, raisable=False, label=source, placeholder=placeholder)
                 for source, placeholder in scope.weak
             ]
-        stored = scope.made & SLOTS and scope.slots and self._consistency.concerns(scope)
+        stored = made & SLOTS and scope.slots and self._consistency.concerns(scope)
         if stored or self.native.leaks.opened or scope.has("holds"):
             facts += self._consistency.ended(scope, self.native.of_request(scope))
         facts += self.native.ending(scope)

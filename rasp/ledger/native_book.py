@@ -255,7 +255,8 @@ class NativeBook:
         if not self.queue:
             return ()
         with self._lock:
-            waiting, self.queue = self.queue, []
+            waiting = tuple(self.queue)
+            self.queue.clear()  # the list itself stays: the ledger asks it at the end of every request
         return waiting
 
     def placed(self, value: object, table: object) -> None:

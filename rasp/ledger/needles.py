@@ -43,14 +43,16 @@ class Needles:
 
     def find(self, text: str, limit: int = SCAN_LIMIT) -> list[Hit]:
         """The live values that stand in a text, in any form; each stretch of the text once, in order."""
-        chunks, shorts = self._chunks, self._shorts
-        if not (chunks or shorts or self._odd):
+        chunks, shorts, odds = self._chunks, self._shorts, self._odd
+        if not (chunks or shorts or odds):
             return []
-        if self.shed is not None and len(text) >= LARGE and self.shed():
-            return []
-        if len(text) > limit:
-            self.dropped += 1
-            text = text[:limit]
+        size = len(text)
+        if size >= LARGE or size > limit:
+            if size >= LARGE and self.shed is not None and self.shed():
+                return []
+            if size > limit:
+                self.dropped += 1
+                text = text[:limit]
         # In bytes: str.translate builds a table at every call, bytes.translate does not.
         raw = text.encode("utf-8", "replace")
         shape = raw.translate(_SHAPE)
@@ -65,7 +67,7 @@ class Needles:
             begin = shape.find(_LONG, end)
         if shorts and not shorts.keys().isdisjoint(raw.translate(_TO_RUNS).split()):
             return self._locate(text)
-        if self._odd and any(odd in text for odd in tuple(self._odd)):
+        if odds and any(odd in text for odd in tuple(odds)):
             return self._locate(text)
         return []
 

@@ -78,8 +78,8 @@ class Scopes:
 
     def release_values(self, scope: RequestScope, own: Collection[LiveValue]) -> None:
         """What an ended request established about its credentials decides how long they stay live."""
-        answered = scope.status is not None and scope.status < 400
-        made = scope.made
+        made, status, leave = scope.made, scope.status, self.values.leave
+        otherwise = Rank.ANSWERED if status is not None and status < 400 else Rank.PRESENTED
         if made & PRESENTED:
             # Where it was acquired matters for what an access line shows most often.
             urls: Collection[LiveValue] = scope.in_url if made & IN_URL else ()
@@ -88,6 +88,4 @@ class Scopes:
                 glow.append((live, live.exact, first_of(live, scope) if live in urls else None))
         verified: Collection[LiveValue] = scope.verified if made & VERIFIED else ()
         for live in own:
-            self.values.leave(
-                live, Rank.VERIFIED if live in verified else Rank.ANSWERED if answered else Rank.PRESENTED
-            )
+            leave(live, Rank.VERIFIED if live in verified else otherwise)

@@ -281,8 +281,8 @@ class RequestScope:
         return self.thread_object.is_alive()
 
 
-PRESENTED, VERIFIED, IN_URL, LOST, SLOTS, GLOW, EXCLUDED = (
-    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots", "glow", "excluded")
+PRESENTED, VERIFIED, IN_URL, LOST, SLOTS, GLOW, EXCLUDED, VIOLATIONS = (
+    Lazy.names[name] for name in ("presented", "verified", "in_url", "lost", "slots", "glow", "excluded", "violations")
 )
 """Bits of ``RequestScope.made``, for where ``has`` would be asked too often."""
 JUDGED_AT_END = sum(Lazy.names[name] for name in ("overlaps", "unverified", "holds", "weak"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import NamedTuple
 
 from rasp.patching.guard import Guard
 from rasp.patching.patches import MissingPoint, Patch, PatchPoint, apply, undo
@@ -12,8 +13,7 @@ from rasp.patching.status import InstrumentStatus
 from rasp.patching.watch import ImportWatch
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(NamedTuple):
     """The import-time wrapper of one library.
 
     Attributes:
@@ -34,8 +34,7 @@ class Instrument:
     on_uninstall: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """An instrument that is loaded when the first of its modules is imported, and not before."""
 
     name: str

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 Around = Callable[..., Any]
 """A wrapper in wrapt's shape: ``(wrapped, instance, args, kwargs) -> result``."""
@@ -23,8 +23,7 @@ Make = Callable[[Any], Any]
 _MISSING = object()
 
 
-@dataclass(frozen=True, slots=True)
-class PatchPoint:
+class PatchPoint(NamedTuple):
     """What is wrapped, and how.
 
     Attributes:

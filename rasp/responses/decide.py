@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasp.ledger.facts import SecondRelease, UsedAfterRelease
 from rasp.model import ActionTaken, Mode, Severity
 from rasp.rules.draft import Draft
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """``raises``: at the offending call; ``deferred``: when the request ends, since it cannot be raised here."""
 
     action: ActionTaken = ActionTaken.NONE

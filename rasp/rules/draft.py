@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasp.ledger.facts import Fact
 from rasp.model import Severity
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Draft:
+class Draft(NamedTuple):
     """``message`` is a plain sentence without any value of the app; ``native`` picks the native CWE."""
 
     rule: str

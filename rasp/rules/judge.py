@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from rasp.ledger import facts
@@ -37,5 +36,5 @@ def judge(fact: facts.Fact) -> Draft | None:
     if draft is None or draft.native or isinstance(fact, (facts.Exposure, facts.RawKey)):
         return draft  # what stands in a text is graded by its own length
     if fact.live is not None and fact.live.short:
-        return replace(draft, severity=draft.severity.lowered())
+        return draft._replace(severity=draft.severity.lowered())
     return draft

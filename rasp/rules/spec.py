@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rasp.errors import RaspViolation
 from rasp.model import Severity
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from rasp.rules.help_text import Help
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule as users see it.
 
     Attributes:

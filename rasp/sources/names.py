@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasp.config import Config
 from rasp.declarations import normal
@@ -15,8 +15,7 @@ COOKIES = (*STRONG_NAMES, *WEAK_NAMES, "remember_token", "access_token_cookie", 
 CSRF = ("csrf", "xsrf")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What a name stands for: a kind, and whether its value needs further evidence."""
 
     kind: Kind
@@ -29,8 +28,7 @@ def is_csrf(name: str) -> bool:
     return any(part in lowered for part in CSRF)
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """Lookup tables, by normalised name; headers by their ``environ`` key with the name as it is reported."""
 
     headers: dict[str, tuple[str, Named]]

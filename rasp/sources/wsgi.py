@@ -10,7 +10,7 @@ from typing import Any
 from rasp.errors import RaspViolation
 from rasp.ledger.budget import Sampler
 from rasp.ledger.ledger import Ledger
-from rasp.ledger.scopes import GLOW, RequestScope
+from rasp.ledger.scopes import GLOW, VIOLATIONS, RequestScope
 from rasp.model import Verdict
 from rasp.patching.guard import Guard
 from rasp.pipeline import Pipeline
@@ -79,7 +79,7 @@ class Door:
             raise
         finally:
             current.reset(token)
-        if scope.touched and scope.has("violations"):
+        if scope.made & VIOLATIONS:
             Body(self, scope, body).close()  # raises them before anything is sent
         wrapped: Iterable[bytes] | None = self._wrap(scope, environ, body)
         return body if wrapped is None else wrapped
@@ -130,7 +130,7 @@ class Door:
         """The request is over. Raises what ``strict`` could not raise, or the app swallowed."""
         if not scope.ended:
             self._end(scope)
-        if scope.touched and scope.has("violations"):
+        if scope.made & VIOLATIONS:
             self._raise_swallowed(scope)
 
     def _raise_swallowed(self, scope: RequestScope) -> None:
@@ -145,7 +145,7 @@ class Door:
         scope.failed = True
         if not scope.ended:
             self._end(scope)
-        if scope.has("violations"):
+        if scope.made & VIOLATIONS:
             scope.violations.clear()
         if isinstance(error, RaspViolation) or error.__context__ is not None or error.__cause__ is not None:
             self._pipeline.delivered(error)

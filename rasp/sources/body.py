@@ -131,6 +131,7 @@ class PlainBody(chain):  # type: ignore[type-arg]
     It is chained with an iterator that ends the request once it is asked for more.
     """
 
+    __slots__ = ("__weakref__", "rasp_body", "rasp_door", "rasp_scope")
     rasp_door: Door
     rasp_scope: RequestScope
     rasp_body: Any

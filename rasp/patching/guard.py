@@ -75,6 +75,7 @@ class Guard:
     Attributes:
         loud: raise what breaks inside rasp, as its own tests want it.
         failures: how often each hook failed.
+        measured: whether the time in hooks is added up, for the metric ``rasp.overhead``; see ``measure``.
     """
 
     def __init__(self, *, loud: bool = False) -> None:
@@ -82,19 +83,14 @@ class Guard:
         self.failures: Counter[str] = Counter()
         self.names: list[str] = []
         self.busy = Busy()
-        self._measured = False
+        self.measured = False
         self._sabotaged: set[str] = set()
         self._stopped = False
         self._lights: list[tuple[dict[str, Any], Hook, Hook]] = []
 
-    @property
-    def measured(self) -> bool:
-        """Whether the time in hooks is added up, for the metric ``rasp.overhead``."""
-        return self._measured
-
     def measure(self) -> None:
         """The time in hooks is added up from now on."""
-        self._measured = True
+        self.measured = True
         self._exchange()
 
     def sabotage(self, *names: str) -> None:
@@ -127,7 +123,7 @@ class Guard:
             if me in inside or self._stopped:
                 return None
             inside.add(me)
-            began = perf_counter() if self._measured else 0.0
+            began = perf_counter() if self.measured else 0.0
             try:
                 if self._sabotaged and name in self._sabotaged:
                     raise Sabotage
@@ -157,7 +153,7 @@ class Guard:
     def _exchange(self) -> None:
         """Each light hook goes to the protected one where that has more to do than the hook itself."""
         for names, hook, protected in self._lights:
-            more = self._measured or self._stopped or names["name"] in self._sabotaged
+            more = self.measured or self._stopped or names["name"] in self._sabotaged
             names["hook"] = protected if more else hook
 
     def spent(self) -> float:

@@ -171,8 +171,8 @@ class Door:
         environ[TOKEN] = scope.mark
         if self._desk.recording:
             scope.recorded = True
-            if self._guard.measured:
-                self._spent()  # what is counted from now on is this request's
+        if self._guard.measured:
+            self._spent()  # what is counted from now on is this request's
         self._extractor.read(scope, environ)
         if self.sampler is not None and not _is_flask(app):
             self.sample(scope, None)

@@ -119,8 +119,8 @@ class TestWaitress(ServerContract):
             return Answer(f"{answer.status} {answer.reason}", headers, body)
         finally:
             made.task_dispatcher.shutdown()
-            made.stopped = True
-            made.pull_trigger()
+            # In the loop's own thread: once it has stopped, its trigger is closed.
+            made.trigger.pull_trigger(lambda: setattr(made, "stopped", True))
             running.join(20)
 
     def raises(self, subject):

@@ -15,7 +15,7 @@ import resource
 import statistics
 import subprocess
 import sys
-from pathlib import Path
+import tempfile
 
 import tables
 from rounds import default_core, environment, progress
@@ -24,7 +24,6 @@ LIMIT = 60.0
 PROGRAMS = {"python -c pass": "pass", 'python -c "import flask"': "import flask"}
 UNDER = ("-m", "rasp", "run", "--")
 SHOW = "\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class ProgramError(Exception):
@@ -40,7 +39,6 @@ def run(code: str, *under: str, options: tuple[str, ...] = ()) -> subprocess.Com
     inner = [sys.executable, *options, "-c", code]
     done = subprocess.run(
         [sys.executable, *under, *inner] if under else inner,
-        cwd=REPOSITORY,
         env=environment(),
         capture_output=True,
         text=True,
@@ -132,7 +130,9 @@ def main() -> int:
     options = parser.parse_args()
     os.sched_setaffinity(0, {options.core})
     try:
-        missed = costs(options.rounds, markdown=options.markdown) + imports(markdown=options.markdown)
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)  # no file configures rasp here, which would have to be read first
+            missed = costs(options.rounds, markdown=options.markdown) + imports(markdown=options.markdown)
     except ProgramError as error:
         print(f"startup: {error}", file=sys.stderr)
         return 2

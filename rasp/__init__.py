@@ -1,5 +1,7 @@
 """Follows every credential through a running Flask/WSGI app: double releases, leaks, concurrent reuse."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from rasp.api import (
     Middleware,
     Rasp,
@@ -14,7 +16,6 @@ from rasp.api import (
     track,
     uninstall,
 )
-from rasp.config import Config
 from rasp.errors import (
     ConcurrentReuse,
     ConfigError,
@@ -43,7 +44,11 @@ from rasp.errors import (
     UseAfterRelease,
     WeakCredential,
 )
-from rasp.model import Credential, Finding
+
+if _TYPE_CHECKING:
+    from rasp.classes import Config, Credential, Finding
+else:
+    from rasp.classes import __getattr__  # noqa: F401 - those three, when somebody asks for them
 
 __all__ = [
     "ConcurrentReuse",

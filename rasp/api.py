@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rasp import classes
 from rasp.allowance import ALLOWED
-from rasp.config import Config, load
-from rasp.declarations import NativeDeclaration
 from rasp.errors import ConfigError, NotConfigured
-from rasp.model import Credential, Finding, Kind
 
 if TYPE_CHECKING:
+    from rasp.model import Kind
     from rasp.runtime import Runtime
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -35,7 +34,7 @@ def _installed() -> Runtime | None:
     return found
 
 
-def install(config: Config | Mapping[str, Any] | None = None) -> None:
+def install(config: classes.Config | Mapping[str, Any] | None = None) -> None:
     """Installs the import-time wrappers. Idempotent; ``uninstall`` restores everything exactly.
 
     Args:
@@ -45,6 +44,7 @@ def install(config: Config | Mapping[str, Any] | None = None) -> None:
         ConfigError: a setting is unknown, of the wrong type or out of range.
     """
     from rasp import runtime
+    from rasp.config import Config, load
 
     runtime.install(config if isinstance(config, Config) or config is None else load(config))
 
@@ -72,7 +72,7 @@ class Middleware:
 class Rasp:
     """The Flask extension: installs rasp and wraps ``app.wsgi_app``."""
 
-    def __init__(self, app: Any = None, config: Config | Mapping[str, Any] | None = None) -> None:
+    def __init__(self, app: Any = None, config: classes.Config | Mapping[str, Any] | None = None) -> None:
         self._config = config
         if app is not None:
             self.init_app(app)
@@ -86,13 +86,15 @@ class Rasp:
 
 
 def _kind(kind: str) -> Kind:
+    from rasp.model import Kind
+
     try:
         return Kind(kind)
     except ValueError:
         raise ConfigError(f"kind = {kind!r} is not allowed; allowed: {', '.join(Kind)}") from None
 
 
-def track(value: str, kind: str = "custom") -> Credential | None:
+def track(value: str, kind: str = "custom") -> classes.Credential | None:
     """Follows a credential that rasp could not see by itself.
 
     Args:
@@ -157,6 +159,12 @@ def _handle(hook: str, event: str, value: str, slot: str) -> None:
     obey(installed.guard.protect(hook, run)())
 
 
+def _configured_key() -> str | None:
+    from rasp.config import load
+
+    return load().fingerprint_key
+
+
 def fingerprint(value: str, digits: int = 32) -> str:
     """A name of a credential for cache keys and log fields, stable wherever the same key is configured.
 
@@ -169,7 +177,7 @@ def fingerprint(value: str, digits: int = 32) -> str:
         ValueError: ``digits`` is out of range.
     """
     installed = _installed()
-    key = installed.config.fingerprint_key if installed is not None else load().fingerprint_key
+    key = installed.config.fingerprint_key if installed is not None else _configured_key()
     if key is None:
         raise NotConfigured("rasp.fingerprint needs the setting fingerprint_key: any secret text of 16 bytes or more")
     from rasp.ledger.fingerprints import fingerprinter
@@ -206,6 +214,7 @@ def native_library(
     installed = _installed()
     if installed is None:
         return
+    from rasp.declarations import NativeDeclaration
     from rasp.instruments.native_libraries import name_of
 
     declaration = NativeDeclaration(
@@ -268,7 +277,7 @@ def allow(*rules: str, reason: str) -> Iterator[None]:
         ALLOWED.reset(token)
 
 
-def findings() -> list[Finding]:
+def findings() -> list[classes.Finding]:
     """This process's findings so far, each defect once with its count."""
     installed = _installed()
     return [] if installed is None else installed.counting.snapshot()

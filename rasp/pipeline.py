@@ -49,7 +49,7 @@ class Pipeline:
 
     def handle(self, event: object) -> Verdict | None:
         """Takes an event through all stages; ``None`` lets the app go on."""
-        facts = self.ledger.books[event.__class__](event)
+        facts = self.ledger.books[type(event)](event)
         return self.respond(facts, event) if facts else None
 
     def respond(self, facts: Sequence[Fact], event: object = None) -> Verdict | None:

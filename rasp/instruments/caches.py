@@ -83,7 +83,7 @@ class CacheHooks:
 
     def stored_one(self, cache: Any, name: Any) -> Any:
         """An entry was stored. A cache that keeps nothing stores nothing."""
-        text = name if name.__class__ is str else as_text(name)
+        text = name if type(name) is str else as_text(name)
         if text is None:
             return None
         match = self._known(text)
@@ -109,7 +109,7 @@ class CacheHooks:
 
     def read_one(self, cache: Any, name: Any, hit: bool) -> Any:
         """An entry was looked up."""
-        text = name if name.__class__ is str else as_text(name)
+        text = name if type(name) is str else as_text(name)
         if text is None:
             return None
         match = self._known(text)
@@ -131,7 +131,7 @@ class CacheHooks:
         """Entries were deleted."""
         scope = self._here()
         for name, removed in outcome:
-            text = name if name.__class__ is str else as_text(name)
+            text = name if type(name) is str else as_text(name)
             match = self._book.match(text, scope, hit=bool(removed)) if text is not None else None
             if match is None:
                 continue

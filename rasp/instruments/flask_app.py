@@ -92,7 +92,7 @@ def call_is_flasks(call: Any) -> bool:
 
 def is_flasks(app: Any, name: str) -> bool:
     """Whether a method of an app is Flask's, so that nobody changes what it returns."""
-    cls, flask = app.__class__, sys.modules["flask.app"].Flask
+    cls, flask = type(app), sys.modules["flask.app"].Flask
     return name not in app.__dict__ and (cls is flask or getattr(cls, name) is getattr(flask, name))
 
 
@@ -138,7 +138,7 @@ def instrument(kit: Kit) -> Instrument:
                     # Without `*args`, which costs more than the rest, where the version of Flask gives none.
                     response = original(self, *args, **kwargs) if args or kwargs else original(self)
                     if scope.direct:
-                        plain = self.__class__ is flask and "full_dispatch_request" not in self.__dict__
+                        plain = type(self) is flask and "full_dispatch_request" not in self.__dict__
                         if plain or is_flasks(self, "full_dispatch_request"):
                             answered(scope, response)
                     return response

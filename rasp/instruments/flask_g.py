@@ -22,6 +22,7 @@ from rasp.patching.patches import PatchPoint, named_like
 _MISSING = object()
 _store, _take, _new, _set_attribute = dict.__setitem__, dict.pop, tuple.__new__, object.__setattr__
 
+_ACQUIRE, _RELEASE = Action.ACQUIRE, Action.RELEASE
 _PLAIN = frozenset({type(None), bool, int, float, dict, list, tuple, set})
 """Classes of values that are no credential and carry none."""
 
@@ -40,7 +41,7 @@ class GDict(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         _store(self, name, value)
-        kind = value.__class__
+        kind = type(value)
         if kind in _PLAIN and name not in self.epochs:
             return
         hooks = self.hooks
@@ -48,7 +49,7 @@ class GDict(dict[str, Any]):
             return
         if kind is str or isinstance(value, (str, bytes)) or name in self.epochs:
             verdict = hooks.stored(self, name, value, _getframe(1))
-            if self.epochs and self.__class__ is not hooks.holding:
+            if self.epochs and type(self) is not hooks.holding:
                 self.__class__ = hooks.holding
             if verdict is not None:
                 obey(verdict)
@@ -118,11 +119,11 @@ class GHooks:
 
     def _stored(self, table: GDict, name: str, value: object, frame: Any) -> Any:
         scope = self._current.get()
-        if value.__class__ is str and scope is not None and not (scope.recorded or scope.ended):
+        if type(value) is str and scope is not None and not (scope.recorded or scope.ended):
             live = self.live.get(value)
             own = scope.presented if scope.made & PRESENTED and len(table.epochs) < NAMES_PER_G else ()
             if live is not None and live in own:
-                acquired = self._made(Action.ACQUIRE, HOLDER, name, self._innermost(frame), live, scope)
+                acquired = self._made(_ACQUIRE, HOLDER, name, self._innermost(frame), live, scope)
                 table.epochs[name] = Epoch(live, acquired)  # the caller's own: there is nothing to judge
                 return None
         text = as_text(value)
@@ -136,7 +137,7 @@ class GHooks:
         scope = self._current.get()
         if existed and epoch.released is None and scope is not None and not (scope.recorded or scope.ended):
             path = self._path(frame)
-            epoch.released = self._made(Action.RELEASE, HOLDER, name, path, epoch.live, scope)
+            epoch.released = self._made(_RELEASE, HOLDER, name, path, epoch.live, scope)
             return None
         error = AttributeError if frame.f_code.co_name == "__delattr__" else KeyError
         released = not existed and epoch.released is not None

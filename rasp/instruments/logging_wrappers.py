@@ -49,7 +49,7 @@ def format(self, record):
 """
 HANDLE = """
 def handle(self, record):
-    if self.__class__ in rendering:
+    if type(self) in rendering:
         return original(self, record)
     before = entered(self)
     try:

@@ -19,6 +19,7 @@ from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
 HOLDER = "pyjwt"
+_VERIFIED = Rank.VERIFIED
 _new = tuple.__new__
 
 
@@ -44,14 +45,14 @@ class JwtHooks:
     def decoded(self, args: Any, kwargs: Any, result: Any) -> Any:
         """A decode ended; ``result`` is ``None`` where it raised."""
         token = args[0] if args else kwargs.get("jwt")
-        if token.__class__ is not str:
+        if type(token) is not str:
             token = as_text(token)
             if token is None:
                 return None
         attempted = not token.endswith(".")
         given = len(args)
         options = args[3] if given > 3 else kwargs.get("options")
-        if attempted and options is not None and (options.__class__ is dict or isinstance(options, Mapping)):
+        if attempted and options is not None and (type(options) is dict or isinstance(options, Mapping)):
             attempted = bool(options.get("verify_signature", True))
         key = args[1] if given > 1 else kwargs.get("key")
         if key is not self._latest:
@@ -61,12 +62,12 @@ class JwtHooks:
             return None
         payload = result.get("payload") if success and isinstance(result, dict) else None
         jti = payload.get("jti") if isinstance(payload, dict) else None
-        if jti.__class__ is not str:
+        if type(jti) is not str:
             jti = None
         scope = self._current.get()
         if success and scope is not None and scope.made & PRESENTED and not (scope.recorded or scope.ended):
             live = self._live(token)
-            if live is not None and live in scope.presented and jti == live.jti and live.rank >= Rank.VERIFIED:
+            if live is not None and live in scope.presented and jti == live.jti and live.rank >= _VERIFIED:
                 scope.verified.add(live)  # as it was before: there is nothing new to learn of it
                 return None
         path = self._kit.ledger.places.innermost(caller(3))

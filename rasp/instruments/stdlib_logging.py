@@ -158,13 +158,13 @@ class LoggingHooks:
 
     def tried(self, handler: Any) -> None:
         """A handler called ``format``, which failed: ``logging`` prints that, and there is no text to judge."""
-        if handler.__class__ not in self.rendering:
+        if type(handler) not in self.rendering:
             self._local.get().formatted = True
 
     def found(self, handler: Any, record: Any, text: Any) -> list[Hit] | None:
         """What stands in a handler's final text; ``None`` for nothing."""
-        kind = handler.__class__
-        if kind in self._plain and text.__class__ is str:
+        kind = type(handler)
+        if kind in self._plain and type(text) is str:
             hits = self._find(text)
             return hits or (self._in_access_line(record, text) if record.name in ACCESS_LOGGERS else None)
         if kind not in self.rendering:
@@ -196,13 +196,13 @@ class LoggingHooks:
         """Live values stand in a handler's final text; what it should write instead, if anything."""
         if is_copy_for_tests(handler, record.name):
             return None
-        if handler.__class__ not in self._known and is_not_final(handler.__class__):
+        if type(handler) not in self._known and is_not_final(handler.__class__):
             return None
         return self._judge(record, text, hits, self._scope(record, hits), lowered=False)
 
     def unrendered(self, handler: Any, record: Any) -> None:
         """A handler that did not call ``format`` sends the record on by itself: its message is judged."""
-        if handler.__class__ in self._silent or writes_what_it_formats(handler.__class__):
+        if type(handler) in self._silent or writes_what_it_formats(handler.__class__):
             return
         text = record.getMessage()
         hits = self._values.find(text)

@@ -14,6 +14,8 @@ from rasp.ledger.value import Rank
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, named_like
 
+_VERIFIED = Rank.VERIFIED
+
 
 def instrument(kit: Kit) -> Instrument:
     """The instrument of Werkzeug's headers and multi-dicts."""
@@ -28,7 +30,7 @@ def instrument(kit: Kit) -> Instrument:
                 scope = current.get()
                 if scope is not None and scope.touched:
                     live = find(value)
-                    if live is not None and live.rank < Rank.VERIFIED:  # what is established need not be checked again
+                    if live is not None and live.rank < _VERIFIED:  # what is established need not be checked again
                         hook(scope, live)
             return value
 

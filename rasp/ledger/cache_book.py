@@ -17,6 +17,7 @@ from rasp.ledger.value import LiveValue
 from rasp.model import Action
 
 BOUND = 5_000
+_ACQUIRE = Action.ACQUIRE
 _HALF = BOUND // 2
 SESSION_LIBRARIES = frozenset({"flask_session", "flask_kvsession", "beaker", "django", "secure_cookie"})
 _FRAMES = 24
@@ -59,7 +60,7 @@ class CacheBook:
         lean = scope is not None and not scope.recorded and scope.made & PRESENTED and match.live in scope.presented
         occur = self._desk.made if lean else self._desk.occur  # of another value, it may be where that was seen first
         holder = event.holder
-        acquired = occur(Action.ACQUIRE, holder.name, match, event.path, match.live, scope, holder.identity)
+        acquired = occur(_ACQUIRE, holder.name, match, event.path, match.live, scope, holder.identity)
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = Slot(acquired)

@@ -17,6 +17,7 @@ from rasp.ledger.slots import SlotMatch, SlotNames
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
+_VERIFIED = Rank.VERIFIED
 _new = tuple.__new__
 
 
@@ -125,8 +126,8 @@ class Desk:
         """A credential was verified, or looked up with a hit."""
         if scope is not None:
             scope.verified.add(live)
-        if live.rank < Rank.VERIFIED:
-            self.values.raise_rank(live, Rank.VERIFIED)
+        if live.rank < _VERIFIED:
+            self.values.raise_rank(live, _VERIFIED)
 
     def belongs(self, scope: RequestScope, live: LiveValue) -> bool:
         """Whether a credential may be used in a request: the app's own, the caller's, or one linked to it."""

@@ -42,6 +42,7 @@ from rasp.ledger.strength import FULL_LENGTH, Strength, is_jwt, is_placeholder, 
 from rasp.ledger.value import LiveValue, Rank
 from rasp.model import Action, Kind
 
+_SINGLE_USE = Kind.SINGLE_USE
 REDEEMED_BOUND = 10_000
 ENVIRONMENT = (
     "SECRET_KEY", "API_KEY", "*_API_KEY", "*_TOKEN", "*_SECRET", "*_SECRET_KEY", "*_ACCESS_KEY", "*_PASSWORD", "*_PASS",
@@ -160,7 +161,7 @@ class Ledger:
     def present_known(self, scope: RequestScope, text: str, source: str) -> bool:
         """The quick way for a header whose whole text is known to be a live value; whether it was gone."""
         live = self.values.get(text)
-        if live is None or live.source != source or live.kind is Kind.SINGLE_USE or live.short or scope.touched:
+        if live is None or live.source != source or live.kind is _SINGLE_USE or live.short or scope.touched:
             return False
         with self.values.lock:
             if not live.text:

@@ -18,6 +18,7 @@ from rasp.model import Kind
 
 LONGEST = 16_384
 """Characters of a value; a longer one is not followed, and counted as dropped."""
+_PRESENTED = Rank.PRESENTED
 _BYTES = 4 * 1024 * 1024
 _ALIASES = 8
 """Texts that one value is known by: with its scheme word, as a Basic pair of several users."""
@@ -47,14 +48,14 @@ class LiveValues:
         self.get: Callable[[str], LiveValue | None] = self.exact.get
         self.needles = Needles()
         self.find, self.find_among = self.needles.find, self.needles.find_among
-        self._kept: dict[Rank, OrderedDict[LiveValue, None]] = {rank: OrderedDict() for rank in Rank}
+        self._kept: tuple[OrderedDict[LiveValue, None], ...] = tuple(OrderedDict() for _ in Rank)
         self._bytes = 0
         self.dropped = 0
         self.foreign = 0
         self.on_forget: Callable[[LiveValue], None] = lambda live: None
 
     def __len__(self) -> int:
-        return sum(map(len, self._kept.values()))
+        return sum(map(len, self._kept))
 
     def enter(self, text: str, kind: Kind, source: str, also: Iterable[str] = ()) -> LiveValue | None:
         """A request presents a value: it is live from now on, until ``leave``.
@@ -99,13 +100,13 @@ class LiveValues:
         """A request that presented a value ended; ``rank`` is what it established about it."""
         with self.lock:
             live.in_flight -= 1
-            if live.rank >= rank > Rank.PRESENTED:  # as in most requests: it only stays for longer
+            if live.rank >= rank > _PRESENTED:  # as in most requests: it only stays for longer
                 live.until = self.clock() + self._grace
                 kept = self._kept[live.rank]
                 if live in kept:
                     kept.move_to_end(live)
-            elif rank is Rank.PRESENTED:
-                if live.rank is Rank.PRESENTED and live.in_flight <= 0:
+            elif rank is _PRESENTED:
+                if live.rank is _PRESENTED and live.in_flight <= 0:
                     self._kept[Rank.PRESENTED].pop(live, None)
                     if live.text in self.exact:
                         self._forget(live)

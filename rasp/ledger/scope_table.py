@@ -10,6 +10,8 @@ from rasp.ledger.live import LiveValues
 from rasp.ledger.scopes import IN_URL, PRESENTED, VERIFIED, RequestScope, first_of, identity
 from rasp.ledger.value import LiveValue, Rank
 
+_PRESENTED, _ANSWERED, _VERIFIED = Rank.PRESENTED, Rank.ANSWERED, Rank.VERIFIED
+
 
 @dataclass(slots=True, eq=False)
 class Scopes:
@@ -79,7 +81,7 @@ class Scopes:
     def release_values(self, scope: RequestScope, own: Collection[LiveValue]) -> None:
         """What an ended request established about its credentials decides how long they stay live."""
         made, status, leave = scope.made, scope.status, self.values.leave
-        otherwise = Rank.ANSWERED if status is not None and status < 400 else Rank.PRESENTED
+        otherwise = _ANSWERED if status is not None and status < 400 else _PRESENTED
         if made & PRESENTED:
             # Where it was acquired matters for what an access line shows most often.
             urls: Collection[LiveValue] = scope.in_url if made & IN_URL else ()
@@ -88,4 +90,4 @@ class Scopes:
                 glow.append((live, live.exact, first_of(live, scope) if live in urls else None))
         verified: Collection[LiveValue] = scope.verified if made & VERIFIED else ()
         for live in own:
-            leave(live, Rank.VERIFIED if live in verified else otherwise)
+            leave(live, _VERIFIED if live in verified else otherwise)

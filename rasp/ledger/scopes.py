@@ -175,8 +175,6 @@ class RequestScope:
     in_url: set[LiveValue] = lazy(set)
 
     # Of the class where they are asked for seldom; what is read several times in every request is in ``__init__``.
-    recorded = False
-    direct = False
     weighed = False
     failed = False
     redirected: Collection[LiveValue] = ()
@@ -192,7 +190,7 @@ class RequestScope:
         mark._id, mark.given_method, mark.callable, mark.started = "", method, callable, perf_counter()
         self.environ = environ
         self.made = 0
-        self.touched = self.ended = self.told = self.plain = self.unsampled = False
+        self.touched = self.ended = self.recorded = self.told = self.plain = self.direct = self.unsampled = False
         self.scan: list[bytes] | None = None
         self.app: Any = None
         self.request: Any = None

@@ -52,9 +52,9 @@ class Answers:
 
         Of a class that sends otherwise than Werkzeug's nothing is told here.
         """
-        usual = self._usual.get(response.__class__)
+        usual = self._usual.get(type(response))
         if usual is None:
-            usual = self._learn(response.__class__)
+            usual = self._learn(type(response))
         if not usual:
             return
         scope.told = True
@@ -64,13 +64,13 @@ class Answers:
             return
         self._headers(scope, response.headers)
         body = response.response
-        scope.plain = (body.__class__ is list or body.__class__ is tuple) and not response.direct_passthrough
+        scope.plain = (type(body) is list or type(body) is tuple) and not response.direct_passthrough
         scan: list[bytes] | None = scope.scan
         if scan is None or not scope.plain:
             return
         if status < 200 or status in _EMPTY or scope.environ["REQUEST_METHOD"] == "HEAD":  # type: ignore[index]
             scope.scan = None
-        elif len(body) == 1 and body[0].__class__ is bytes and len(body[0]) <= LIMIT:
+        elif len(body) == 1 and type(body[0]) is bytes and len(body[0]) <= LIMIT:
             scan.append(body[0])
         else:
             for chunk in body:

@@ -108,7 +108,7 @@ class Door:
             raise
         finally:
             current.reset(token)
-        if scope.plain and body.__class__.__name__ == "ClosingIterator":
+        if scope.plain and type(body).__name__ == "ClosingIterator":
             plain = PlainBody(body, iter(partial(self.end, scope), None))
             plain.rasp_door, plain.rasp_scope, plain.rasp_body = self, scope, body
             return plain

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -302,7 +302,7 @@ class InstrumentContract:
         victim = next((point for point in reversed(required or points) if is_its_own(point)), None)
         if victim is None:  # every method is one that a base has too: a version without the class
             first = next(point for point in points if not point.optional)
-            victim = replace(first, path=first.path.rpartition(".")[0])
+            victim = first._replace(path=first.path.rpartition(".")[0])
             required = [victim]
         before = Process()
         monkeypatch.delattr(*place(victim))

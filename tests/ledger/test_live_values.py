@@ -63,7 +63,7 @@ class Index(RuleBasedStateMachine):
 
     @invariant()
     def what_is_indexed_is_kept(self):
-        kept = {live for kept in self.values._kept.values() for live in kept}
+        kept = {live for kept in self.values._kept for live in kept}
         assert {id(live) for live in self.values.exact.values()} == {id(live) for live in kept}
         assert all(live.text for live in kept)
 

@@ -32,6 +32,7 @@ class Program:
 
 PROGRAMS = (
     Program("hot_path", ("hot_path.py",), ()),
+    Program("instructions", ("instructions.py",), ("hello",)),
     Program("compare", ("compare.py",), ("--rounds", "3", "--requests", "200", "--starts", "2")),
     Program("gunicorn", ("compare.py", "--gunicorn"), ("--rounds", "2", "--seconds", "1")),
     Program("contention", ("contention.py",), ("--rounds", "2", "--requests", "100", "--seconds", "1")),

@@ -90,6 +90,12 @@ def call_is_flasks(call: Any) -> bool:
     return getattr(call, "__module__", "") == "flask.app" and call.__name__ == "__call__"
 
 
+def opens_scope(app: Any) -> bool:
+    """Whether an app opens its request scope by itself, in a shorter way: its call is Flask's own, and wrapped."""
+    call = type(app).__call__
+    return getattr(call, "rasp_opens_scope", None) is call
+
+
 def is_flasks(app: Any, name: str) -> bool:
     """Whether a method of an app is Flask's, so that nobody changes what it returns."""
     cls, flask = type(app), sys.modules["flask.app"].Flask
@@ -121,6 +127,7 @@ def instrument(kit: Kit) -> Instrument:
 
         kit.ledger.places.add_walls(wrapper.__code__)
         replacement = named_like(original, wrapper)
+        replacement.rasp_opens_scope = replacement  # what copies our attributes to wrap it is not it
         if getattr(original, "__module__", "") == "flask.app" and original.__name__ == "wsgi_app":
             replacement.rasp_direct = original  # what a call may go to at once, where nobody stands between
         return replacement

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rasp.instruments.flask_app import opens_scope
 from rasp.instruments.kit import Kit
 from rasp.patching.installer import Instrument
 from rasp.patching.patches import PatchPoint, around
@@ -29,7 +30,9 @@ def instruments(kit: Kit) -> list[Instrument]:
     door = kit.door
 
     def wrapped(app: Any) -> Any:
-        return app if isinstance(app, Served) or not callable(app) else Served(app, door)
+        if isinstance(app, Served) or not callable(app):
+            return app
+        return app if opens_scope(app) else Served(app, door)
 
     serve = kit.hook("servers.app", wrapped)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import threading
 
+import flask
 import gunicorn.app.base
 import pytest
 import waitress.server
-from contract import KEY, InstrumentContract, Subject
+from contract import KEY, InstrumentContract, Subject, flask_app
+from flask import Flask
 from support.web import Answer, call, environ, through_server
 
+import rasp
 from rasp.instruments.servers import Served
 
 
@@ -98,6 +102,22 @@ class TestGunicorn(ServerContract):
         server = Gunicorn(subject_app())
         assert type(server.wsgi()) is Served
         assert server.wsgi().given == [], "attributes are the app's own"
+
+    def test_a_flask_app_opens_its_scope_by_itself(self, install_rasp):
+        class Own(Flask):
+            def __call__(self, environ, start_response):
+                logging.getLogger("before").warning("came %s", environ.get("HTTP_X_API_KEY"))
+                return super().__call__(environ, start_response)
+
+        early = flask_app()
+        installed = install_rasp()
+        for number, (app, given) in enumerate(((early, Flask), (flask_app(), Flask), (Own("own"), Served)), 1):
+            app.add_url_rule("/", "view", lambda: flask.redirect("/?key=" + flask.request.headers["X-API-Key"]))
+            served = Gunicorn(app).wsgi()
+            assert type(served) is given
+            assert call(served, "/", {"X-API-Key": KEY}).status == "302 FOUND"
+            assert {found.rule: found.count for found in rasp.findings()}["raw-token-in-url"] == number
+        assert "raw-token-logged" in [found.rule for found in installed.findings], "logged before Flask's own call"
 
 
 class TestWaitress(ServerContract):

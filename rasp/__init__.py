@@ -48,7 +48,7 @@ from rasp.errors import (
 if _TYPE_CHECKING:
     from rasp.classes import Config, Credential, Finding
 else:
-    from rasp.classes import __getattr__  # noqa: F401 - those three, when somebody asks for them
+    from rasp.classes import __dir__, __getattr__  # noqa: F401 - those three, when somebody asks for them
 
 __all__ = [
     "ConcurrentReuse",

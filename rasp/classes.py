@@ -6,6 +6,7 @@ A program that only starts another, such as ``rasp run``, asks for none of them.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,3 +23,8 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'rasp' has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    """All public names of ``rasp``, those that come late included."""
+    return list(sys.modules["rasp"].__all__)

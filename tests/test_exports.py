@@ -31,6 +31,15 @@ def test_the_surface_is_sorted_and_there():
     assert [name for name in rasp.__all__ if not hasattr(rasp, name)] == []
 
 
+def test_an_interactive_user_is_shown_every_name():
+    assert dir(rasp) == rasp.__all__
+
+
+def test_a_name_that_is_not_there_is_not_found():
+    with pytest.raises(AttributeError, match="module 'rasp' has no attribute 'Config2'"):
+        _ = rasp.Config2
+
+
 def test_nothing_else_is_public():
     extra = {
         name

@@ -76,15 +76,15 @@ class Needles:
         hits: list[Hit] = []
         for match in RUN.finditer(text):
             run, begin = match.group(), match.start()
-            at = 0
+            raw, chunks, at = run.encode(), self._chunks, 0
             while at <= len(run) - CHUNK:
-                hit = self._at(text, begin + at)
+                hit = self._at(text, begin + at) if raw[at : at + CHUNK] in chunks else None
                 if hit is not None:
                     hits.append(hit)
                     at = max(hit.end - begin, at + 1)
                 else:
                     at += 1
-            short = self._shorts.get(run.encode())
+            short = self._shorts.get(raw)
             if short is not None:
                 hits.append(Hit(short, begin, match.end(), True, True))
         for odd, live in tuple(self._odd.items()):

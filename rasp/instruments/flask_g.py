@@ -23,8 +23,6 @@ _MISSING = object()
 _store, _take, _new, _set_attribute = dict.__setitem__, dict.pop, tuple.__new__, object.__setattr__
 
 _ACQUIRE, _RELEASE = Action.ACQUIRE, Action.RELEASE
-_PLAIN = frozenset({type(None), bool, int, float, dict, list, tuple, set})
-"""Classes of values that are no credential and carry none."""
 
 
 class GDict(dict[str, Any]):
@@ -42,18 +40,19 @@ class GDict(dict[str, Any]):
     def __setitem__(self, name: str, value: Any) -> None:
         _store(self, name, value)
         kind = type(value)
-        if kind in _PLAIN and name not in self.epochs:
+        if (kind is dict or kind is int or value is None) and name not in self.epochs:
             return
         hooks = self.hooks
         if kind is str and value not in hooks.live and name not in self.epochs:
             return
-        if kind is str or isinstance(value, (str, bytes)) or name in self.epochs:
+        # By its type alone, which runs no code of the app's: a proxy's ``__class__`` and a class's hash may raise.
+        if issubclass(kind, (str, bytes)) or name in self.epochs:
             verdict = hooks.stored(self, name, value, _getframe(1))
             if self.epochs and type(self) is not hooks.holding:
                 self.__class__ = hooks.holding
             if verdict is not None:
                 obey(verdict)
-        elif kind in hooks.carriers:
+        elif hooks.carriers and any(kind is carrier for carrier in tuple(hooks.carriers)):
             hooks.placed(value, self)
 
     def setdefault(self, name: str, default: Any = None) -> Any:

@@ -200,3 +200,33 @@ def test_a_g_class_with_slots_is_left_alone(install_rasp):
 
     assert view(SlottedFlask("slotted"), use).body == b"ok"
     assert installed.findings == []
+
+
+class Unhashable(type):
+    def __eq__(cls, other):
+        return NotImplemented
+
+    __hash__ = None
+
+
+class OfOddClass(metaclass=Unhashable):
+    pass
+
+
+class Unbound:
+    @property
+    def __class__(self):
+        raise RuntimeError("outside of its context")
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("kind", [OfOddClass, Unbound], ids=["unhashable class", "unbound proxy"])
+def test_what_a_view_stores_need_not_be_hashable_nor_tell_its_class(install_rasp, kind, native):
+    installed = install_rasp()
+    if native:
+        installed.runtime.ledger.native.carriers.add(complex)
+    value = kind()
+    with Flask("odd").app_context():
+        g.odd = value
+        assert g.pop("odd") is value
+    assert installed.guard.failures == {}
